@@ -1,0 +1,76 @@
+"""Video stored as a neural network: one small file, any frame in any order.
+
+>>> import nervid
+>>> sorted(set(nervid.__all__) - set(dir(nervid)))
+[]
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from nervid._version import __version__
+from nervid.errors import FormatError, InputError, MissingExtraError, NervidError, OutputError
+
+if TYPE_CHECKING:
+    from nervid.container import NervFile
+    from nervid.data import demo_clip
+    from nervid.decoder import Decoder, open
+    from nervid.encoder.config import EncodeConfig
+    from nervid.encoder.encode import EncodeProgress, encode
+    from nervid.encoder.result import Encoded, EncodeReport
+    from nervid.metrics.distortion import ms_ssim, psnr
+    from nervid.metrics.rate import bd_rate, bits_per_pixel
+    from nervid.video import Clip, read
+
+__all__ = [
+    "Clip",
+    "Decoder",
+    "EncodeConfig",
+    "EncodeProgress",
+    "EncodeReport",
+    "Encoded",
+    "FormatError",
+    "InputError",
+    "MissingExtraError",
+    "NervFile",
+    "NervidError",
+    "OutputError",
+    "__version__",
+    "bd_rate",
+    "bits_per_pixel",
+    "demo_clip",
+    "encode",
+    "ms_ssim",
+    "open",
+    "psnr",
+    "read",
+]
+
+# Where each name lives. Importing nervid is quick: torch and PyAV are loaded when a name that needs them is used.
+_HOMES = {
+    "Clip": "nervid.video",
+    "Decoder": "nervid.decoder",
+    "EncodeConfig": "nervid.encoder.config",
+    "EncodeProgress": "nervid.encoder.encode",
+    "EncodeReport": "nervid.encoder.result",
+    "Encoded": "nervid.encoder.result",
+    "NervFile": "nervid.container",
+    "bd_rate": "nervid.metrics.rate",
+    "bits_per_pixel": "nervid.metrics.rate",
+    "demo_clip": "nervid.data",
+    "encode": "nervid.encoder.encode",
+    "ms_ssim": "nervid.metrics.distortion",
+    "open": "nervid.decoder",
+    "psnr": "nervid.metrics.distortion",
+    "read": "nervid.video",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nervid' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -43,4 +43,6 @@ class MissingExtraError(NervidError, ImportError):
     """An optional dependency is not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs an optional dependency; install it with: pip install 'nervid[{extra}]'")
+        super().__init__(
+            f"{what} needs an optional dependency; install it with: pip install 'nervid[{extra}]'"
+        )

@@ -1,0 +1,1 @@
+"""Fitting a network to a segment's frames: recipe, steps, pruning, quantization, checkpoints."""

@@ -1,0 +1,91 @@
+"""``nervid decode``: a .nerv file back into a video."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from nervid.cli.progress import ProgressLine
+from nervid.cli.screen import print_json, print_note, print_warning, stdout, time_text
+from nervid.errors import InputError
+
+if TYPE_CHECKING:
+    from nervid.decoder import Decoder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decode:
+    """Decode a .nerv file into a video, images, an array or raw RGB.
+
+    The ending of OUTPUT decides: .mp4, .mkv or .mov is a video with its sound, subtitles and tags; .y4m and
+    .npy are uncompressed; a folder gets PNG images; - writes raw RGB frames to stdout, ready for
+    ``ffplay -f rawvideo -pixel_format rgb24``.
+    """
+
+    source: tyro.conf.Positional[str]
+    """The .nerv file."""
+    output: tyro.conf.Positional[str]
+    """Video file, folder for images, .npy file, or - for raw RGB on stdout."""
+    codec: str = "libx264"
+    """FFmpeg's name of the encoder for .mp4, .mkv and .mov, such as libx265, libsvtav1 or ffv1."""
+    crf: float | None = None
+    """Quality for that encoder; lower is better (libx264: 18 if not given)."""
+    start: Annotated[float | None, tyro.conf.arg(metavar="SECONDS")] = None
+    """First moment to decode; sound and subtitles are left out of a part."""
+    duration: Annotated[float | None, tyro.conf.arg(metavar="SECONDS")] = None
+    """How much to decode."""
+    device: str = "cpu"
+    """Where to run the networks: cpu, cuda, cuda:1."""
+    json: bool = False
+    """Print the result as JSON."""
+
+    def run(self) -> int:
+        """Decode, and return the exit code."""
+        # Imported here: torch takes seconds that help and other commands need not wait for.
+        import time
+
+        from nervid.decoder import open
+        from nervid.video import open_writer
+
+        started = time.monotonic()
+        with open(self.source, device=self.device) as decoder:
+            first, stop = _frame_range(decoder, self.start, self.duration)
+            whole = (first, stop) == (0, len(decoder))
+            tracks = decoder.tracks if whole else ()
+            if not whole and decoder.metadata.tracks:
+                print_warning("sound and subtitles are left out of a part")
+            writer = open_writer(self.output, decoder.info, codec=self.codec, crf=self.crf, tracks=tracks)
+            with writer, ProgressLine() as line:
+                for done, index in enumerate(range(first, stop), start=1):
+                    frame = decoder[index].permute(1, 2, 0).numpy()
+                    writer.write(frame, int(decoder.timestamps[index]))
+                    pace = done / (time.monotonic() - started)
+                    line.update(
+                        done / (stop - first), f"decoding  {done}/{stop - first} frames  {pace:.1f} frames/s"
+                    )
+        seconds = time.monotonic() - started
+        if self.output == "-":
+            print_note(f"{stop - first} frames in {time_text(seconds)}")
+        elif self.json:
+            print_json({"output": self.output, "frames": stop - first, "seconds": seconds})
+        else:
+            pace = f"{(stop - first) / seconds:.1f} frames/s"
+            stdout().print(
+                f"{self.output}: {stop - first} frames in {time_text(seconds)}, {pace}", soft_wrap=True
+            )
+        return 0
+
+
+def _frame_range(decoder: "Decoder", start: float | None, duration: float | None) -> tuple[int, int]:
+    """The frames on screen from ``start`` on, for ``duration``."""
+    import numpy as np
+
+    begin = decoder.seconds_of(0) if start is None else start
+    end = float("inf") if duration is None else begin + duration
+    seconds = decoder.timestamps * float(decoder.info.time_base)
+    chosen = np.flatnonzero((seconds >= begin - 1e-9) & (seconds < end))
+    if not len(chosen):
+        raise InputError(
+            f"no frame begins between {begin:g} s and {end:g} s; see nervid info for the duration"
+        )
+    return int(chosen[0]), int(chosen[-1]) + 1

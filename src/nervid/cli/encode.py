@@ -1,0 +1,133 @@
+"""``nervid encode``: a video into a .nerv file."""
+
+import signal
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from nervid.cli.progress import ProgressLine, encode_words
+from nervid.cli.screen import bytes_text, print_json, print_note, print_warning, stdout, time_text
+from nervid.cli.source import SourceOptions
+from nervid.encoder.config import EncodeConfig
+from nervid.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nervid.encoder.encode import EncodeProgress
+    from nervid.encoder.result import Encoded
+
+STOPPED = 130
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encode:
+    """Encode a video into one .nerv file.
+
+    SOURCE is a video file, a folder or glob of images, or a .npy array. Stopped by Ctrl-C or worse, the same
+    command goes on where it was.
+    """
+
+    source: tyro.conf.Positional[str]
+    """Video file, folder or glob of images, or .npy array."""
+    output: tyro.conf.Positional[Path]
+    """The .nerv file to write."""
+    config: tyro.conf.OmitArgPrefixes[EncodeConfig] = field(default_factory=EncodeConfig)
+    """What to encode to."""
+    source_options: tyro.conf.OmitArgPrefixes[SourceOptions] = field(default_factory=SourceOptions)
+    """What to take of the source."""
+    json: bool = False
+    """Print the result as JSON."""
+
+    def run(self) -> int:
+        """Encode, and return the exit code."""
+        _check_output(self.output)
+        # Imported here: torch takes seconds that help and other commands need not wait for.
+        from nervid.encoder.encode import Interrupted, encode
+
+        clip = self.source_options.read(self.source)
+        workdir = self.output.with_name(self.output.name + ".partial")
+        if workdir.is_dir():
+            print_note(f"found {workdir.name}: going on from there if clip and options are the same")
+        try:
+            with _stop_on_signal() as should_stop, ProgressLine() as line:
+                encoded = encode(
+                    clip,
+                    self.config,
+                    workdir=workdir,
+                    on_progress=_shower(line),
+                    should_stop=should_stop,
+                )
+        except Interrupted:
+            print_note(f"stopped; the state is in {workdir}; run the same command to go on")
+            return STOPPED
+        encoded.save(self.output)
+        self._print(encoded)
+        return 0
+
+    def _print(self, encoded: "Encoded") -> None:
+        report = encoded.report
+        for warning in report.warnings:
+            print_warning(warning)
+        if self.json:
+            print_json(report.to_json() | {"output": str(self.output)})
+            return
+        stdout().print(
+            f"{self.output}: {bytes_text(report.size_bytes)} ({report.size_bytes} bytes), "
+            f"{report.bits_per_pixel:.4f} bpp, {report.psnr_db:.2f} dB, {report.frames} frames "
+            f"{report.width}x{report.height}, {time_text(report.seconds)} on {report.device}, {report.precision}",
+            soft_wrap=True,
+        )
+
+
+def _shower(line: ProgressLine) -> "Callable[[EncodeProgress], None]":
+    restarts = 0
+
+    def show(progress: "EncodeProgress") -> None:
+        nonlocal restarts
+        if progress.fit.restarts > restarts:
+            print_warning(
+                f"the fit diverged; back to step {progress.fit.step} with half the learning rate "
+                f"(restart {progress.fit.restarts})"
+            )
+        restarts = progress.fit.restarts
+        line.update(progress.share_done, encode_words(progress))
+
+    return show
+
+
+@contextmanager
+def _stop_on_signal() -> "Iterator[Callable[[], bool]]":
+    """Turn the first Ctrl-C or SIGTERM into a question that the fit asks between steps; a second one kills."""
+    stopped: list[int] = []
+
+    def handle(number: int, _: object) -> None:
+        if stopped:
+            raise KeyboardInterrupt
+        stopped.append(number)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(stopped)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _check_output(output: Path) -> None:
+    """Find out before hours of fitting, not after, that the file cannot be written."""
+    if output.is_dir():
+        raise OutputError(f"{output} is a folder; name a file such as {output / 'video.nerv'}")
+    folder = output.parent
+    if not folder.is_dir():
+        raise OutputError(f"cannot write {output}: no folder {folder}; create it first")
+    probe = folder / f".{output.name}.probe"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot write {output}: {error.strerror}; choose another folder") from error

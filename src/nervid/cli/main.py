@@ -1,0 +1,53 @@
+"""The command line: nervid encode, decode, info, compare; nothing heavy is imported before a command runs."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+
+from nervid.cli.compare import Compare
+from nervid.cli.decode import Decode
+from nervid.cli.encode import Encode
+from nervid.cli.info import Info
+from nervid.cli.screen import print_error
+from nervid.errors import InputError, NervidError
+
+Command = (
+    Annotated[Encode, tyro.conf.subcommand("encode")]
+    | Annotated[Decode, tyro.conf.subcommand("decode")]
+    | Annotated[Info, tyro.conf.subcommand("info")]
+    | Annotated[Compare, tyro.conf.subcommand("compare")]
+)
+
+FAILED, WRONG_USAGE, STOPPED = 1, 2, 130
+"""Exit codes: something cannot be read, fitted or written; the command makes no sense; stopped."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; a nervid error becomes one line, never a traceback."""
+    try:
+        command = tyro.cli(
+            Command,  # type: ignore[arg-type]
+            args=argv,
+            prog="nervid",
+            description="Video stored as a neural network: one small file, any frame in any order.",
+        )
+        return command.run()
+    except InputError as error:
+        print_error(error)
+        return WRONG_USAGE
+    except NervidError as error:
+        print_error(error)
+        return FAILED
+    except BrokenPipeError:
+        # The reader of our output left; say nothing, and keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except KeyboardInterrupt:
+        return STOPPED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

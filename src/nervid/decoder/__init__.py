@@ -1,0 +1,6 @@
+"""Playing .nerv files; needs no training code."""
+
+from nervid.decoder.decoder import Decoder, open
+from nervid.decoder.metadata import VideoMetadata
+
+__all__ = ["Decoder", "VideoMetadata", "open"]

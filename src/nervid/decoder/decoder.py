@@ -1,0 +1,206 @@
+"""Plays a .nerv file: any frame, in any order, without decoding the others."""
+
+import operator
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from nervid.container import EMBD, MODL, TRAK, WGHT, ByteSource, NervFile, read_timestamps
+from nervid.decoder.metadata import VideoMetadata
+from nervid.decoder.network import draw_frame, load_network
+from nervid.errors import InputError
+from nervid.models.representation import Representation
+from nervid.video import Color, Track, VideoInfo
+
+CACHED_NETWORKS = 4
+"""Networks kept ready; the one used longest ago goes first."""
+
+
+class Decoder:
+    """Frames of a .nerv file, indexed like a sequence.
+
+    ``decoder[10]`` is one frame, uint8 [3, height, width] in [0, 255]; ``decoder[10:20]``, ``decoder[::-1]``
+    and ``decoder[[0, 50, 131]]`` are [frames, 3, height, width]. A frame costs one pass through its
+    segment's network and comes out with the same bits on the same machine, however it is asked for; across
+    devices values differ by at most 1.
+
+    Args:
+        source: A path, an open binary file, or anything that reads byte ranges.
+        device: Where networks run: "cpu", "cuda", "cuda:1".
+
+    Raises:
+        FormatError: If the file is not .nerv, newer than this nervid, or damaged.
+        InputError: If the file does not exist or the device is not there.
+    """
+
+    def __init__(self, source: str | Path | BinaryIO | ByteSource, *, device: str = "cpu") -> None:
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            raise InputError(f"device {device} was asked for, but no CUDA device is there; use cpu")
+        self._file = NervFile.open(source)
+        self._device = device
+        self._starts = np.concatenate([[0], np.cumsum(self._file.header.segments)])
+        self._networks: OrderedDict[int, Representation] = OrderedDict()
+        self._timestamps: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return self._file.header.frames
+
+    def __getitem__(self, index: int | slice | Sequence[int]) -> UInt8[Tensor, "*frames 3 height width"]:
+        if isinstance(index, slice):
+            return self._stack(range(len(self))[index])
+        if isinstance(index, (list, tuple, range, np.ndarray, Tensor)) and np.ndim(index) == 1:
+            return self._stack([self._checked(operator.index(i)) for i in index])
+        return self._draw(self._checked(operator.index(index)))  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[UInt8[Tensor, "3 height width"]]:
+        return (self._draw(index) for index in range(len(self)))
+
+    def batches(self, size: int) -> Iterator[UInt8[Tensor, "frames 3 height width"]]:
+        """Yield all frames in order, ``size`` at a time; the last batch may be smaller."""
+        if size < 1:
+            raise InputError(f"batch size must be at least 1, got {size}")
+        for first in range(0, len(self), size):
+            yield self._stack(range(first, min(first + size, len(self))))
+
+    def frame_at(self, seconds: float) -> UInt8[Tensor, "3 height width"]:
+        """Return the frame on screen at a time.
+
+        Args:
+            seconds: Time on the file's own clock, from the first frame's time to the end of the last.
+
+        Raises:
+            InputError: If no frame is on screen then.
+        """
+        first, end = self.seconds_of(0), self._end_seconds()
+        if not first <= seconds < end:
+            raise InputError(f"no frame at {seconds} s: this file plays from {first:g} s to {end:g} s")
+        # Half a tick of tolerance, so that a frame's own rounded time finds that frame.
+        ticks = seconds / float(self.info.time_base) + 0.5
+        return self._draw(int(np.searchsorted(self.timestamps, ticks, side="right")) - 1)
+
+    def seconds_of(self, index: int) -> float:
+        """Return the time at which frame ``index`` appears, in seconds."""
+        return float(int(self.timestamps[self._checked(index)]) * self.info.time_base)
+
+    @property
+    def timestamps(self) -> np.ndarray:
+        """Time of each frame, int64 [frames], in ticks of ``info.time_base``."""
+        if self._timestamps is None:
+            self._timestamps = read_timestamps(self._file)
+        return self._timestamps
+
+    @property
+    def info(self) -> VideoInfo:
+        """Size, clock, color and container metadata, as a video writer needs them."""
+        header = self._file.header
+        return VideoInfo(
+            width=header.width,
+            height=header.height,
+            time_base=Fraction(*header.time_base),
+            frame_rate=Fraction(*header.frame_rate),
+            color=Color(
+                primaries=header.color_primaries,
+                transfer=header.color_transfer,
+                matrix=header.color_matrix,
+                range=header.color_range,
+            ),
+            pixel_aspect=Fraction(*header.pixel_aspect),
+            rotation=header.rotation,
+            bit_depth=header.bit_depth,
+            metadata=header.metadata,
+        )
+
+    @property
+    def metadata(self) -> VideoMetadata:
+        """Facts about the video; printing it is readable."""
+        header = self._file.header
+        return VideoMetadata(
+            width=header.width,
+            height=header.height,
+            frames=header.frames,
+            frame_rate=Fraction(*header.frame_rate),
+            duration_seconds=self._end_seconds() - self.seconds_of(0),
+            size_bytes=self._file.size_bytes,
+            bits_per_pixel=8 * self._file.size_bytes / (header.frames * header.height * header.width),
+            segments=len(header.segments),
+            pixel_aspect=Fraction(*header.pixel_aspect),
+            rotation=header.rotation,
+            tracks=tuple(f"{track.kind} {track.codec}" for track in header.tracks),
+            tags=header.metadata,
+        )
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """The copied sound and subtitle tracks, packets and all."""
+        return tuple(
+            Track.from_bytes(self._file.read(TRAK, number)) for number in range(len(self._file.header.tracks))
+        )
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes read from the source so far: the head, and the sections of the segments that were drawn."""
+        return self._file.bytes_read
+
+    def close(self) -> None:
+        """Close the file; drawing frames afterwards fails."""
+        self._file.close()
+        self._networks.clear()
+
+    def __enter__(self) -> "Decoder":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Decoder({self.metadata})"
+
+    def _stack(self, indices: Sequence[int]) -> Tensor:
+        header = self._file.header
+        frames = torch.empty((len(indices), 3, header.height, header.width), dtype=torch.uint8)
+        for position, index in enumerate(indices):
+            frames[position] = self._draw(index)
+        return frames
+
+    def _draw(self, index: int) -> Tensor:
+        segment = int(np.searchsorted(self._starts, index, side="right")) - 1
+        # Contiguous, so that a frame's memory layout, too, is the same alone and in a batch.
+        return draw_frame(self._network(segment), index - int(self._starts[segment])).cpu().contiguous()
+
+    def _network(self, segment: int) -> Representation:
+        if segment not in self._networks:
+            self._networks[segment] = load_network(
+                self._file.read(MODL, segment),
+                self._file.read(WGHT, segment),
+                self._file.read(EMBD, segment) if self._file.has(EMBD, segment) else None,
+                frames=self._file.header.segments[segment],
+            ).to(self._device)
+            while len(self._networks) > CACHED_NETWORKS:
+                self._networks.popitem(last=False)
+        self._networks.move_to_end(segment)
+        return self._networks[segment]
+
+    def _checked(self, index: int) -> int:
+        if not -len(self) <= index < len(self):
+            # IndexError, not InputError: Python's own loops and unpacking over sequences rely on it.
+            raise IndexError(f"frame {index} of a file with {len(self)} frames (0 to {len(self) - 1})")
+        return index % len(self)
+
+    def _end_seconds(self) -> float:
+        last = self.seconds_of(len(self) - 1)
+        return last + float(1 / Fraction(*self._file.header.frame_rate))
+
+
+def open(source: str | Path | BinaryIO | ByteSource, *, device: str = "cpu") -> Decoder:
+    """Open a .nerv file for playing; see :class:`Decoder`."""
+    return Decoder(source, device=device)

@@ -1,0 +1,86 @@
+"""From bytes to a network: how large a segment's network may be, and what to try next for a quality."""
+
+from dataclasses import dataclass
+from math import log2
+from typing import Final
+
+from nervid.encoder.config import EncodeConfig
+from nervid.errors import InputError
+from nervid.models.config import ModelConfig
+from nervid.models.sizing import embedding_count, parameter_count, smallest, solve
+
+EXPECTED_BITS: Final = {2: 1.5, 3: 2.1, 4: 2.9, 5: 3.8, 6: 4.7, 7: 5.7, 8: 6.7}
+"""Coded bits per stored number that a network is planned for, by bits before entropy coding. A little below
+what the finest grid takes, so that the grids are solved coarser, not finer, to meet the size."""
+FEWEST_BITS: Final = 2.0
+"""Coded bits per stored number below which a network of these families falls apart."""
+
+PSNR_ATTEMPTS: Final = 5
+"""Fits that a quality may cost, per segment."""
+PSNR_SLACK_DB: Final = 0.3
+"""A fit this little above the quality is not tried smaller."""
+DB_PER_DOUBLING: Final = 3.0
+"""PSNR gained by doubling the bytes; measured on HNeRV's Table 2 (30.15 dB at 0.35M to 37.43 dB at 3M)."""
+
+
+def plan_network(
+    config: EncodeConfig, *, frames: int, height: int, width: int, budget_bytes: float
+) -> ModelConfig:
+    """Return the network that should code to ``budget_bytes``.
+
+    Args:
+        config: Gives the representation and the bits per weight.
+        frames: Frames of the segment.
+        height: Rows.
+        width: Pixels per row.
+        budget_bytes: Bytes for weights and embeddings.
+
+    Raises:
+        InputError: If even the smallest network of the family cannot be coded so small; says what it needs.
+    """
+    least = smallest(config.model, frames=frames, height=height, width=width)
+    least_bytes = stored_count(least) * FEWEST_BITS / 8
+    if budget_bytes < least_bytes:
+        raise InputError(
+            f"{frames} frames of {width}x{height} need at least {int(least_bytes) + 1} bytes for the smallest "
+            f"{config.model} network, {max(int(budget_bytes), 0)} are left for it; ask for more"
+        )
+    parameters = int(budget_bytes * 8 / EXPECTED_BITS[config.bits])
+    if parameters <= stored_count(least):
+        return least
+    return solve(config.model, frames=frames, height=height, width=width, parameters=parameters)
+
+
+def stored_count(config: ModelConfig) -> int:
+    """Return how many numbers a file stores of a network: weights and embeddings."""
+    return parameter_count(config) + embedding_count(config)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One fit made for a quality."""
+
+    size_bytes: int
+    psnr_db: float
+
+
+def next_size(attempts: list[Attempt], target_db: float, first_bytes: int) -> int | None:
+    """Return the bytes to try next, or None when the search is over.
+
+    The first try is ``first_bytes``. After one attempt the size moves along the field's usual slope; after
+    two, along the line through the two attempts nearest to the quality (bytes on a logarithmic axis).
+    """
+    if not attempts:
+        return first_bytes
+    enough = [attempt for attempt in attempts if attempt.psnr_db >= target_db]
+    if len(attempts) == PSNR_ATTEMPTS or any(a.psnr_db < target_db + PSNR_SLACK_DB for a in enough):
+        return None
+    near = sorted(attempts, key=lambda attempt: abs(attempt.psnr_db - target_db))[:2]
+    slope = DB_PER_DOUBLING
+    if len(near) == 2 and near[0].size_bytes != near[1].size_bytes:
+        low, high = sorted(near, key=lambda attempt: attempt.size_bytes)
+        measured = (high.psnr_db - low.psnr_db) / log2(high.size_bytes / low.size_bytes)
+        # A noisy pair must not send the search far off.
+        slope = min(max(measured, 1.0), 8.0)
+    aim = target_db + PSNR_SLACK_DB / 2
+    return max(int(near[0].size_bytes * 2 ** ((aim - near[0].psnr_db) / slope)), 1)

@@ -1,0 +1,99 @@
+"""What a user may choose when encoding; imports no torch, so that help stays quick."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from nervid.errors import InputError
+from nervid.fit.recipe import PresetName, RecipeName
+
+ModelName = Literal["hnerv", "nerv"]
+DEFAULT_BITS_PER_PIXEL = 0.1
+"""Rate when none of bpp, size and psnr is given; the rate around which the papers compare."""
+
+_UNITS = {"": 1, "B": 1, "kB": 1000, "MB": 10**6, "GB": 10**9, "KiB": 1024, "MiB": 2**20, "GiB": 2**30}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodeConfig:
+    """Choices for one encoding. At most one of ``bpp``, ``size`` and ``psnr`` is given."""
+
+    bpp: float | None = None
+    """Bits per pixel of the whole file, sound included (0.1 if no dial is given)."""
+    size: str | None = None
+    """Size of the whole file, such as 500kB, 2MB or 64KiB; kept within 3 % below."""
+    psnr: float | None = None
+    """Quality to reach, mean PSNR over all frames in dB, with as few bytes as a few fits can find."""
+    preset: PresetName = "balanced"
+    """Effort: fast 100 epochs, balanced 300, best 1200."""
+    model: ModelName = "hnerv"
+    """Representation that is fitted."""
+    recipe: RecipeName | None = None
+    """Published training recipe; the model's own if not given."""
+    epochs: int | None = None
+    """Passes over the frames instead of the preset's."""
+    bits: int = 6
+    """Bits per weight before entropy coding, 2 to 8."""
+    sparsity: float = 0.0
+    """Share of the weights pruned to zero, in [0, 1)."""
+    max_segment_frames: int = 240
+    """Most frames that share a network; memory holds one such segment."""
+    seed: int = 1
+    """Same seed, clip, options and machine: same file, byte for byte."""
+    device: str = "auto"
+    """Where to fit: auto, cpu, cuda, cuda:1."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Type of the convolutions while fitting; auto takes bfloat16 where the hardware has it."""
+
+    def __post_init__(self) -> None:
+        dials = [name for name in ("bpp", "size", "psnr") if getattr(self, name) is not None]
+        if len(dials) > 1:
+            raise InputError(f"one of bpp, size and psnr can be asked for, got {' and '.join(dials)}")
+        for name in ("bpp", "psnr"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1000:
+                raise InputError(f"{name} must be above 0 and below 1000, got {value:g}")
+        if self.size is not None:
+            parse_size(self.size)
+        if self.epochs is not None and self.epochs < 1:
+            raise InputError(f"epochs must be at least 1, got {self.epochs}")
+        if not 2 <= self.bits <= 8:
+            raise InputError(f"bits must be 2 to 8, got {self.bits}")
+        if not 0 <= self.sparsity < 1:
+            raise InputError(f"sparsity must be in [0, 1), got {self.sparsity:g}")
+        if self.max_segment_frames < 1:
+            raise InputError(f"max_segment_frames must be at least 1, got {self.max_segment_frames}")
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed must be 0 to 2**63 - 1, got {self.seed}")
+
+    def target_bytes(self, pixels: int) -> int | None:
+        """Return the size that the file may have, in bytes, or None when a quality was asked for.
+
+        Args:
+            pixels: frames * height * width.
+        """
+        if self.psnr is not None:
+            return None
+        if self.size is not None:
+            return parse_size(self.size)
+        return int((self.bpp or DEFAULT_BITS_PER_PIXEL) * pixels / 8)
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes that ``text`` names: a number and B, kB, MB, GB (1000s) or KiB, MiB, GiB (1024s).
+
+    Raises:
+        InputError: If it is anything else, or below one byte.
+
+    Example:
+        >>> parse_size("500kB"), parse_size("1.5 MiB")
+        (500000, 1572864)
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([A-Za-z]*)\s*", text)
+    units = {unit.lower(): factor for unit, factor in _UNITS.items()}
+    if match is None or match[2].lower() not in units:
+        raise InputError(f"size must be a number with a unit, such as 500kB or 2MB, got {text!r}")
+    size = int(float(match[1]) * units[match[2].lower()])
+    if size < 1:
+        raise InputError(f"size must be at least 1 byte, got {text!r}")
+    return size

@@ -1,0 +1,268 @@
+"""Fits one network to one segment: fit, prune, quantize with fine-tuning."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+from torch.func import functional_call
+
+from nervid.compress.prune import magnitude_masks
+from nervid.compress.quantize import Grid, straight_through
+from nervid.compress.streams import QuantizedTensor
+from nervid.fit.checkpoint import Checkpoint, save_checkpoint
+from nervid.fit.precision import Precision
+from nervid.fit.rate import base_grids, coded_bytes, quantize_all, solve_grids
+from nervid.fit.recipe import Effort, Recipe
+from nervid.fit.trainer import FitProgress, Trainer
+from nervid.models.config import HnervConfig, ModelConfig
+from nervid.models.convnext import HnervEncoder
+from nervid.models.registry import build, build_encoder
+from nervid.models.representation import EMBEDDINGS, Representation
+
+GRID_UPDATES = (0.0, 0.25, 0.5, 0.75, 0.9)
+"""Shares of the fine-tuning at which the grids are solved anew for the size; fixed in between, untuned."""
+FINETUNE_RATE = 0.3
+"""Peak learning rate of the fine-tuning over the recipe's."""
+SIZE_WINDOW = (0.975, 1.0)
+"""Share of the target size between which the last grids are kept after fine-tuning."""
+SIZE_AIM = 0.99
+"""Share of the target size that the grids are solved for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentPlan:
+    """All choices that, with the frames, determine a fitted segment to the last bit on one machine."""
+
+    model: ModelConfig
+    """The network to fit."""
+    recipe: Recipe
+    """How it is fitted."""
+    effort: Effort
+    """How long it is fitted."""
+    bits: int
+    """Bits per weight and embedding value before entropy coding, 2 to 8."""
+    sparsity: float
+    """Share of the weights pruned to zero before fine-tuning, in [0, 1)."""
+    target_bytes: int | None
+    """Size that weights and embeddings may take, or None to keep the finest grids."""
+    seed: int
+    """Seeds initialization and the order of frames."""
+    precision: Precision
+    """Type of the convolutions while fitting."""
+    device: str
+    """Where to fit: "cpu", "cuda", "cuda:1"."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedSegment:
+    """What is stored of a segment."""
+
+    config: ModelConfig
+    weights: list[QuantizedTensor]
+    """In the order of the network's parameters, embeddings left out."""
+    embeddings: list[QuantizedTensor]
+    """One tensor [frames, channels, height, width], or none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """What a caller wants to be told and may ask for while a segment is fitted."""
+
+    on_step: Callable[[FitProgress], None] | None = None
+    """Called after every step."""
+    should_stop: Callable[[], bool] | None = None
+    """Asked before every step; True saves the state and raises Interrupted."""
+    checkpoint: Path | None = None
+    """File that keeps the resumable state; None keeps none."""
+
+
+def fit_segment(
+    frames: UInt8[Tensor, "frames 3 height width"], plan: SegmentPlan, hooks: Hooks
+) -> FittedSegment:
+    """Fit the network of ``plan.model`` to ``frames``, then prune, quantize and fine-tune it.
+
+    HNeRV's encoder is fitted along and left behind after the first phase: its outputs become free parameters
+    of the network, and fine-tuning moves them like weights. (HNeRV's code keeps the encoder to the end;
+    without it a fine-tuning step is cheaper and the stored, quantized embeddings are what is tuned.)
+
+    Args:
+        frames: The segment, values in [0, 255].
+        plan: All choices.
+        hooks: Progress, stopping, checkpoint.
+
+    Raises:
+        Interrupted: When asked to stop; the state is saved.
+        InputError: If the fit keeps diverging.
+        OutputError: If the checkpoint cannot be written.
+    """
+    device = torch.device(plan.device)
+    # Frames stay uint8 and channels-last, [frames, height, width, 3] in memory, as they came from the
+    # decoder.
+    frames = frames.to(device).contiguous(memory_format=torch.channels_last)
+    key = _key(frames, plan)
+    network, encoder = _initialize(plan, device)
+    checkpoint = Checkpoint.read(hooks.checkpoint, key=key) if hooks.checkpoint else None
+    if checkpoint is None or checkpoint.phase == "fit":
+        _fit(network, encoder, frames, plan, hooks, key, checkpoint)
+        masks = (
+            magnitude_masks(dict(network.named_weights()), sparsity=plan.sparsity) if plan.sparsity else {}
+        )
+        grids, checkpoint = _grids(network, masks, plan), None
+    else:
+        masks = {name: mask.to(device) for name, mask in checkpoint.masks().items()}
+        grids = checkpoint.grids()
+    grids = _finetune(network, frames, plan, hooks, key, checkpoint, grids, masks)
+    tensors = _masked(dict(network.named_parameters()), masks)
+    coded = dict(zip(tensors, quantize_all(tensors, grids), strict=True))
+    return FittedSegment(
+        config=plan.model,
+        weights=[_on_cpu(tensor) for name, tensor in coded.items() if name != EMBEDDINGS],
+        embeddings=[_on_cpu(tensor) for name, tensor in coded.items() if name == EMBEDDINGS],
+    )
+
+
+def _initialize(plan: SegmentPlan, device: torch.device) -> tuple[Representation, HnervEncoder | None]:
+    network = build(plan.model, seed=plan.seed).to(device, memory_format=torch.channels_last)
+    if not isinstance(plan.model, HnervConfig):
+        return network, None
+    encoder = build_encoder(plan.model, seed=plan.seed)
+    return network, encoder.to(device, memory_format=torch.channels_last)
+
+
+def _fit(
+    network: Representation,
+    encoder: HnervEncoder | None,
+    frames: UInt8[Tensor, "frames 3 height width"],
+    plan: SegmentPlan,
+    hooks: Hooks,
+    key: str,
+    checkpoint: Checkpoint | None,
+) -> None:
+    """The first phase, in float weights; fills the network's embeddings at its end."""
+    parameters = {f"network.{name}": weight for name, weight in network.named_weights()}
+    if encoder is not None:
+        parameters |= {f"encoder.{name}": weight for name, weight in encoder.named_parameters()}
+
+    def draw(indices: Int[Tensor, " batch"], target: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
+        return network.draw_resolutions(network.embed(indices) if encoder is None else encoder(target))
+
+    trainer = Trainer(
+        phase="fit",
+        parameters=parameters,
+        draw=draw,
+        frames=frames,
+        recipe=plan.recipe,
+        steps=plan.effort.steps(len(frames), plan.recipe.batch_size)[0],
+        peak_rate=plan.recipe.learning_rate,
+        warmup=plan.recipe.warmup,
+        seed=plan.seed,
+        precision=plan.precision,
+    )
+    if checkpoint is not None:
+        checkpoint.restore(trainer)
+    trainer.run(
+        on_step=hooks.on_step,
+        should_stop=hooks.should_stop,
+        save=_saver(hooks, trainer, key, {}, {}),
+    )
+    if encoder is not None:
+        embeddings = dict(network.named_parameters())[EMBEDDINGS]
+        with torch.no_grad():
+            for index in range(len(frames)):
+                embeddings[index] = encoder(frames[index : index + 1].to(torch.float32) / 255)[0]
+
+
+def _grids(network: Representation, masks: dict[str, Tensor], plan: SegmentPlan) -> dict[str, Grid]:
+    tensors = _masked(dict(network.named_parameters()), masks)
+    grids = base_grids(tensors, bits=plan.bits)
+    if plan.target_bytes is None:
+        return grids
+    return solve_grids(tensors, grids, target_bytes=SIZE_AIM * plan.target_bytes)
+
+
+def _finetune(
+    network: Representation,
+    frames: UInt8[Tensor, "frames 3 height width"],
+    plan: SegmentPlan,
+    hooks: Hooks,
+    key: str,
+    checkpoint: Checkpoint | None,
+    grids: dict[str, Grid],
+    masks: dict[str, Tensor],
+) -> dict[str, Grid]:
+    """The second phase: weights and embeddings move while the network draws with their quantized values."""
+    parameters = dict(network.named_parameters())
+    if EMBEDDINGS in parameters:
+        parameters[EMBEDDINGS].requires_grad_(True)
+    steps = plan.effort.steps(len(frames), plan.recipe.batch_size)[1]
+    updates = {round(share * steps) for share in GRID_UPDATES[1:]} if plan.target_bytes is not None else set()
+
+    def draw(indices: Int[Tensor, " batch"], target: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
+        seen = {
+            name: straight_through(tensor, grids[name]) for name, tensor in _masked(parameters, masks).items()
+        }
+        image: Tensor = functional_call(network, seen, (indices,))
+        return [image]
+
+    def before_step(step: int) -> None:
+        if step in updates:
+            # In place: the checkpoint writer holds this very mapping.
+            grids.update(_grids(network, masks, plan))
+
+    trainer = Trainer(
+        phase="finetune",
+        parameters=parameters,
+        draw=draw,
+        frames=frames,
+        recipe=plan.recipe,
+        steps=steps,
+        peak_rate=FINETUNE_RATE * plan.recipe.learning_rate,
+        warmup=0.0,
+        seed=plan.seed,
+        precision=plan.precision,
+    )
+    if checkpoint is not None:
+        checkpoint.restore(trainer)
+    trainer.run(
+        on_step=hooks.on_step,
+        before_step=before_step,
+        should_stop=hooks.should_stop,
+        save=_saver(hooks, trainer, key, grids, masks),
+    )
+    if plan.target_bytes is not None:
+        share = coded_bytes(_masked(parameters, masks), grids) / plan.target_bytes
+        if not SIZE_WINDOW[0] <= share <= SIZE_WINDOW[1]:
+            return _grids(network, masks, plan)
+    return grids
+
+
+def _masked(parameters: dict[str, torch.nn.Parameter], masks: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: weight * masks[name] if name in masks else weight for name, weight in parameters.items()}
+
+
+def _saver(
+    hooks: Hooks, trainer: Trainer, key: str, grids: dict[str, Grid], masks: dict[str, Tensor]
+) -> Callable[[], None] | None:
+    path = hooks.checkpoint
+    if path is None:
+        return None
+    return lambda: save_checkpoint(path, trainer, key=key, grids=grids, masks=masks)
+
+
+def _on_cpu(tensor: QuantizedTensor) -> QuantizedTensor:
+    grid = tensor.grid
+    return QuantizedTensor(
+        tensor.codes.cpu(),
+        Grid(bits=grid.bits, step=grid.step.cpu(), offset=grid.offset.cpu(), axis=grid.axis),
+    )
+
+
+def _key(frames: UInt8[Tensor, "frames 3 height width"], plan: SegmentPlan) -> str:
+    """Name of this very fit: a checkpoint of any other clip or plan does not match it."""
+    digest = hashlib.sha256(repr(plan).encode())
+    digest.update(frames.permute(0, 2, 3, 1).contiguous().cpu().numpy().data)
+    return digest.hexdigest()

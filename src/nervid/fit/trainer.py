@@ -1,0 +1,237 @@
+"""Steps Adam over the frames of one segment, guarded against divergence and resumable at any step."""
+
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor, nn
+
+from nervid.errors import InputError
+from nervid.fit.guard import DivergenceGuard
+from nervid.fit.loss import multi_resolution_distortion, psnr_of
+from nervid.fit.precision import Precision, autocast_dtype
+from nervid.fit.recipe import Recipe
+from nervid.fit.schedule import learning_rate
+
+Draw = Callable[[Int[Tensor, " batch"], Float[Tensor, "batch 3 height width"]], list[Tensor]]
+"""Draws the frames of the given indices, coarse to full size; the frames are an encoder's input."""
+
+SNAPSHOT_STEPS = 200
+"""A healthy state is kept every so many steps, for the divergence guard."""
+MOST_RESTARTS = 10
+"""Restarts after which a fit is given up: by then the rate is a thousandth."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitProgress:
+    """What a fit reports after a step."""
+
+    phase: str
+    """"fit" or "finetune"."""
+    step: int
+    """Steps taken in this phase."""
+    steps: int
+    """Steps of this phase in all."""
+    psnr_db: float
+    """Running mean over about one epoch of the drawn frames' PSNR, float images, in dB."""
+    frames_per_second: float
+    """Frames fitted per second since the phase began or was resumed."""
+    restarts: int
+    """Times the divergence guard went back to a good state."""
+
+
+class Interrupted(BaseException):
+    """The fit was asked to stop; its state is saved."""
+
+
+@dataclass(slots=True, kw_only=True)
+class TrainerState:
+    """Everything that decides the next step, beside parameters and optimizer."""
+
+    step: int = 0
+    rate_scale: float = 1.0
+    restarts: int = 0
+    psnr_db: float = 0.0
+    guard: DivergenceGuard = field(default_factory=DivergenceGuard)
+
+
+class Trainer:
+    """One phase of a fit.
+
+    The order of frames and the learning rate are functions of the seed and the step alone, so a phase that is
+    resumed from ``state_tensors`` and ``state`` goes on exactly as it would have without the break.
+
+    Args:
+        phase: Name for progress reports; it also seeds the order of frames.
+        parameters: What Adam changes, by name.
+        draw: Draws frames from the parameters.
+        frames: The segment, uint8 [frames, 3, height, width] in [0, 255]; channels-last memory is fastest.
+        recipe: Loss, betas, batch size, schedule.
+        steps: Steps of this phase.
+        peak_rate: Learning rate after the warm-up.
+        warmup: Share of the steps that warm up; overrides the recipe's.
+        seed: Seeds the order of frames.
+        precision: Type of the convolutions.
+    """
+
+    def __init__(
+        self,
+        *,
+        phase: str,
+        parameters: Mapping[str, nn.Parameter],
+        draw: Draw,
+        frames: UInt8[Tensor, "frames 3 height width"],
+        recipe: Recipe,
+        steps: int,
+        peak_rate: float,
+        warmup: float,
+        seed: int,
+        precision: Precision,
+    ) -> None:
+        self.phase, self.parameters, self.draw = phase, dict(parameters), draw
+        self.frames, self.recipe = frames, recipe
+        self.steps, self.peak_rate, self.warmup, self.seed = steps, peak_rate, warmup, seed
+        self.state = TrainerState()
+        self._dtype = autocast_dtype(precision, frames.device)
+        self._optimizer = torch.optim.Adam(
+            list(self.parameters.values()), lr=peak_rate, betas=recipe.betas, fused=True
+        )
+        self._order: tuple[int, Tensor] = (-1, torch.empty(0, dtype=torch.int64))
+        self._good: tuple[dict[str, Tensor], int] = (self.state_tensors(clone=True), 0)
+
+    def run(
+        self,
+        *,
+        on_step: Callable[[FitProgress], None] | None = None,
+        before_step: Callable[[int], None] | None = None,
+        save: Callable[[], None] | None = None,
+        save_seconds: float = 20.0,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> None:
+        """Take the remaining steps.
+
+        Args:
+            on_step: Called after every step.
+            before_step: Called with the number of each step before it is taken.
+            save: Called every ``save_seconds`` and before stopping early, between steps.
+            save_seconds: Time between saves, in seconds.
+            should_stop: Asked before every step.
+
+        Raises:
+            Interrupted: When ``should_stop`` says so, after saving.
+            InputError: When the fit diverges again and again.
+        """
+        started, saved, first = time.monotonic(), time.monotonic(), self.state.step
+        while self.state.step < self.steps:
+            if should_stop is not None and should_stop():
+                if save is not None:
+                    save()
+                raise Interrupted
+            if save is not None and time.monotonic() - saved > save_seconds:
+                save()
+                saved = time.monotonic()
+            if before_step is not None:
+                before_step(self.state.step)
+            self._guarded_step()
+            if on_step is not None:
+                seconds = max(time.monotonic() - started, 1e-9)
+                fitted = max(self.state.step - first, 0) * min(self.recipe.batch_size, len(self.frames))
+                on_step(
+                    FitProgress(
+                        phase=self.phase,
+                        step=self.state.step,
+                        steps=self.steps,
+                        psnr_db=self.state.psnr_db,
+                        frames_per_second=fitted / seconds,
+                        restarts=self.state.restarts,
+                    )
+                )
+
+    def state_tensors(self, *, clone: bool = False) -> dict[str, Tensor]:
+        """Return parameters and Adam's moments by name; with ``clone`` as copies."""
+        tensors = {f"parameter.{name}": parameter.detach() for name, parameter in self.parameters.items()}
+        for name, parameter in self.parameters.items():
+            for key, value in self._optimizer.state[parameter].items():
+                tensors[f"adam.{key}.{name}"] = value
+        return {name: tensor.clone() for name, tensor in tensors.items()} if clone else tensors
+
+    def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take parameters and moments over from :meth:`state_tensors`."""
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(tensors[f"parameter.{name}"])
+                self._optimizer.state.pop(parameter, None)
+                if f"adam.step.{name}" in tensors:
+                    # The fused kernel walks raw memory: moments must lie exactly as their parameter does.
+                    self._optimizer.state[parameter] = {
+                        "step": tensors[f"adam.step.{name}"].clone(),
+                        "exp_avg": torch.empty_like(parameter).copy_(tensors[f"adam.exp_avg.{name}"]),
+                        "exp_avg_sq": torch.empty_like(parameter).copy_(tensors[f"adam.exp_avg_sq.{name}"]),
+                    }
+
+    @property
+    def good(self) -> tuple[dict[str, Tensor], int]:
+        """The last healthy state, tensors and step; a checkpoint keeps it, so that a resumed guard agrees."""
+        return self._good
+
+    @good.setter
+    def good(self, value: tuple[dict[str, Tensor], int]) -> None:
+        self._good = value
+
+    def _guarded_step(self) -> None:
+        loss, psnr = self._step()
+        if self.state.guard.is_healthy(loss):
+            self.state.step += 1
+            share = min(1.0, self.recipe.batch_size / len(self.frames))
+            self.state.psnr_db += (psnr - self.state.psnr_db) * max(share, 1 / self.state.step)
+            if self.state.step % SNAPSHOT_STEPS == 0:
+                self._good = (self.state_tensors(clone=True), self.state.step)
+            return
+        if self.state.restarts == MOST_RESTARTS:
+            raise InputError(
+                f"the fit diverged {MOST_RESTARTS} times at ever lower learning rates; try another --seed"
+            )
+        self.load_state_tensors(self._good[0])
+        self.state = TrainerState(
+            step=self._good[1],
+            rate_scale=self.state.rate_scale / 2,
+            restarts=self.state.restarts + 1,
+            psnr_db=self.state.psnr_db if self._good[1] else 0.0,
+        )
+
+    def _step(self) -> tuple[float, float]:
+        rate = self.state.rate_scale * learning_rate(
+            self.state.step,
+            steps=self.steps,
+            peak=self.peak_rate,
+            warmup=self.warmup,
+            warmup_start=self.recipe.warmup_start,
+        )
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        indices = self._indices(self.state.step)
+        target = self.frames[indices].to(torch.float32).mul_(1 / 255)
+        with torch.autocast(self.frames.device.type, dtype=self._dtype, enabled=self._dtype is not None):
+            images = self.draw(indices, target)
+        images = [image.float() for image in images]
+        loss = multi_resolution_distortion(images, target, self.recipe)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        with torch.no_grad():
+            errors = (images[-1] - target).square_().mean(dim=(1, 2, 3)).tolist()
+        return loss.item(), sum(psnr_of(error) for error in errors) / len(errors)
+
+    def _indices(self, step: int) -> Int[Tensor, " batch"]:
+        """The frames of one step: each epoch is a fresh permutation, its last batch may be smaller."""
+        per_epoch = -(-len(self.frames) // self.recipe.batch_size)
+        epoch, batch = divmod(step, per_epoch)
+        if self._order[0] != epoch:
+            seed = zlib.crc32(f"{self.phase} {self.seed} {epoch}".encode())
+            generator = torch.Generator().manual_seed(seed)
+            self._order = (epoch, torch.randperm(len(self.frames), generator=generator))
+        first = batch * self.recipe.batch_size
+        return self._order[1][first : first + self.recipe.batch_size].to(self.frames.device)

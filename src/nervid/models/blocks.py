@@ -1,0 +1,57 @@
+"""UpsampleBlock: the convolution, pixel shuffle and activation that all decoders repeat."""
+
+from collections.abc import Callable
+from typing import Final
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own idiom
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nervid.models.config.base import Activation
+
+ACTIVATIONS: Final[dict[Activation, Callable[[Tensor], Tensor]]] = {
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "relu": F.relu,
+}
+
+
+class UpsampleBlock(nn.Module):
+    """Enlarge a map ``stride`` times: convolution to ``stride**2`` times the channels, shuffle, activation.
+
+    Weights start as torch's default for convolutions, drawn from torch's global generator.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel: Side of the convolution's window, odd; the input is padded with zeros.
+        stride: Upsampling factor, at least 1.
+        activation: Nonlinearity after the shuffle.
+
+    Source:
+        NeRV block (Chen et al., NeurIPS 2021, arXiv:2110.13903), section 3.1, without normalization;
+        HNeRV (arXiv:2304.02633) varies the window.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, kernel: int, stride: int, activation: Activation
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        self.activation: Activation = activation
+        self.conv = nn.Conv2d(in_channels, out_channels * stride**2, kernel, padding=kernel // 2)
+
+    def forward(
+        self, features: Float[Tensor, "batch in_channels rows columns"]
+    ) -> Float[Tensor, "batch out_channels tall wide"]:
+        """Return the enlarged map, ``tall = stride * rows`` and ``wide = stride * columns``."""
+        return ACTIVATIONS[self.activation](F.pixel_shuffle(self.conv(features), self.stride))
+
+
+def at_least_float32(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Return ``values`` in float32, or unchanged if they are already that or finer.
+
+    Numbers in bfloat16 are 1/256 apart just below 1, too coarse for 8-bit pixels.
+    """
+    return values.to(torch.promote_types(values.dtype, torch.float32))

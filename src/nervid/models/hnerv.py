@@ -1,0 +1,57 @@
+"""Hnerv: frame index -> stored embedding -> stem -> blocks -> frame."""
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from nervid.models.blocks import ACTIVATIONS, UpsampleBlock, at_least_float32
+from nervid.models.config import HnervConfig
+from nervid.models.config.hnerv import HEAD_KERNEL
+from nervid.models.representation import Representation
+
+
+class Hnerv(Representation[HnervConfig]):
+    """The decoder of HNeRV with one stored embedding per frame.
+
+    Embeddings start at zero, to be filled by an encoder or from a file. Weights start as torch's default
+    for convolutions, drawn from torch's global generator; ``nervid.models.registry.build`` seeds it.
+
+    Args:
+        config: Its widths and sizes.
+
+    Source:
+        HNeRV (Chen et al., CVPR 2023, arXiv:2304.02633), section 3.1.
+    """
+
+    def __init__(self, config: HnervConfig) -> None:
+        super().__init__(config)
+        widths = config.widths
+        self.embeddings = nn.Parameter(torch.zeros(config.frames, *config.embedding_shape))
+        self.stem = nn.Conv2d(config.embedding_channels, config.channels, 1)
+        self.blocks = nn.ModuleList(
+            UpsampleBlock(
+                widths[stage],
+                widths[stage + 1],
+                kernel=kernel,
+                stride=stride,
+                activation=config.activation,
+            )
+            for stage, (kernel, stride) in enumerate(zip(config.kernels, config.strides, strict=True))
+        )
+        self.head = nn.Conv2d(widths[-1], 3, HEAD_KERNEL, padding=HEAD_KERNEL // 2)
+
+    def embed(
+        self, indices: Int64[Tensor, " batch"]
+    ) -> Float[Tensor, "batch channels base_height base_width"]:
+        """Return the stored embeddings of frames ``indices``, each in [0, frames)."""
+        return self.embeddings[indices]
+
+    def draw(
+        self, embedding: Float[Tensor, "batch channels base_height base_width"]
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """Return the frames for a batch of embeddings, RGB in [0, 1], cropped to the clip's size."""
+        features = ACTIVATIONS[self.config.activation](self.stem(embedding))
+        for block in self.blocks:
+            features = block(features)
+        colors = self.head(features)[..., : self.config.height, : self.config.width]
+        return torch.tanh(at_least_float32(colors)) * 0.5 + 0.5

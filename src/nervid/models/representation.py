@@ -1,0 +1,54 @@
+"""Representation: what every network that draws a clip can do."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from nervid.models.config import RepresentationConfig
+
+Config = TypeVar("Config", bound=RepresentationConfig)
+
+EMBEDDINGS = "embeddings"
+"""Name of the parameter that holds stored embeddings, ``[frames, *embedding_shape]``."""
+
+
+class Representation(nn.Module, ABC, Generic[Config]):
+    """A network that draws any frame of one clip: frame index -> embedding -> frame.
+
+    The state dict holds parameters only. Every representation runs under bfloat16 autocast and with
+    weights in channels-last order.
+
+    Args:
+        config: Its widths and sizes.
+    """
+
+    config: Config
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+
+    @abstractmethod
+    def embed(self, indices: Int64[Tensor, " batch"]) -> Float[Tensor, "batch *embedding"]:
+        """Return the decoder's input for frames ``indices``, each in [0, frames)."""
+
+    @abstractmethod
+    def draw(self, embedding: Float[Tensor, "batch *embedding"]) -> Float[Tensor, "batch 3 height width"]:
+        """Return the frames for a batch of embeddings, RGB in [0, 1], cropped to the clip's size."""
+
+    def draw_resolutions(
+        self, embedding: Float[Tensor, "batch *embedding"]
+    ) -> list[Float[Tensor, "batch 3 _ _"]]:
+        """Return the images of all heads, smallest first; the last one equals ``draw(embedding)``."""
+        return [self.draw(embedding)]
+
+    def forward(self, indices: Int64[Tensor, " batch"]) -> Float[Tensor, "batch 3 height width"]:
+        """Return frames ``indices``, RGB in [0, 1]."""
+        return self.draw(self.embed(indices))
+
+    def named_weights(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Iterate over the decoder's own parameters by name: all but stored embeddings."""
+        return (pair for pair in self.named_parameters() if pair[0] != EMBEDDINGS)

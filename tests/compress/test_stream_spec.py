@@ -1,0 +1,119 @@
+"""A decoder written from docs/entropy.md alone, in Python integers, reads what the library writes."""
+
+from collections.abc import Iterator
+from math import prod
+
+import numpy as np
+import pytest
+
+from nervid.compress.symbols import encode_symbols
+
+DEFAULT = (1, 16, 0, 16, None)
+
+
+class SpecDecoder:
+    """The range decoder and array layout of the specification, one symbol at a time."""
+
+    def __init__(self, data: bytes) -> None:
+        self.tail: Iterator[int] = iter(data[8:])
+        self.point = int.from_bytes(data[:8].ljust(8, b"\0"), "big")
+        self.width = 2**64 - 1
+        self.latest: dict[int, tuple[int, int, int, int, int | None]] = {}
+
+    def symbol(self, table: list[int]) -> int:
+        assert sum(table) == 2**24
+        assert min(table) >= 1
+        scale = self.width >> 24
+        left, s = 0, 0
+        while left + table[s] <= self.point // scale:
+            left += table[s]
+            s += 1
+        self.point -= scale * left
+        self.width = scale * table[s]
+        if self.width < 2**32:
+            for _ in range(4):
+                self.point = self.point * 256 + next(self.tail, 0)
+            self.width <<= 32
+        return s
+
+    def field(self, n: int) -> int:
+        return self.symbol([2**24 // n + 2**24 % n] + [2**24 // n] * (n - 1))
+
+    def prior(self, mode: int, bits: int) -> tuple[int, int, int, int, int | None]:
+        if mode == 0:
+            return self.latest.get(bits, DEFAULT)
+        scale, peak, weight = self.field(80), self.field(16), (16, 128, 1024, 8192)[self.field(4)]
+        self.latest[bits] = (
+            scale // 40,
+            scale % 40,
+            peak,
+            weight,
+            self.field(2**bits) if mode == 2 else None,
+        )
+        return self.latest[bits]
+
+    def table(self, prior: tuple[int, int, int, int, int | None], bits: int) -> list[int]:
+        shape, scale, p, _, shifted = prior
+        size = 2**bits
+        center = size // 2 if shifted is None else shifted
+        q = (4 + scale % 4) * 2 ** (scale // 4)
+        w, t = [2**60], 2**60 * q**2 // (q**2 + 128)
+        u = t * t // 2**60
+        for d in range(size):
+            w.append(w[d] * t // 2**60 if shape else w[d] * q // (q + 16))
+            t = t * u // 2**60
+        free = 2**24 - size
+        peak = free * p // 16
+        shares = [0 if p and s == center else w[abs(s - center)] for s in range(size)]
+        table = [1 + share * (free - peak) // sum(shares) for share in shares]
+        table[center] += 2**24 - sum(table)
+        return table
+
+    def array(self, shape: tuple[int, ...], bits: int) -> np.ndarray:
+        if prod(shape) == 0:
+            return np.zeros(shape, dtype=int)
+        mode = self.field(6)
+        if mode == 3:
+            return np.full(shape, self.field(2**bits))
+        if mode >= 4:
+            axis = mode - 4
+            classes = self.array((shape[axis],), 2)
+            whole = np.zeros(shape, dtype=int)
+            slices = np.moveaxis(whole, axis, 0)
+            for i in sorted(set(classes.tolist())):
+                slices[classes == i] = self.array((int((classes == i).sum()), *slices.shape[1:]), bits)
+            return whole
+        prior = self.prior(mode, bits)
+        if mode == 0:
+            self.latest[bits] = prior
+        table = self.table(prior, bits)
+        free, weight = 2**24 - 2**bits, prior[3]
+        symbols: list[int] = []
+        while len(symbols) < prod(shape):
+            count = [symbols.count(s) for s in range(2**bits)]
+            now = [
+                1 + (c * free + weight * (f - 1)) // (len(symbols) + weight)
+                for c, f in zip(count, table, strict=True)
+            ]
+            now[table.index(max(table))] += 2**24 - sum(now)
+            for _ in range(min(prod(shape) - len(symbols), max(16, len(symbols) // 4))):
+                symbols.append(self.symbol(now))
+        return np.array(symbols).reshape(shape)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_decoder_written_from_the_specification_agrees(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    arrays, depths = [], []
+    for shape in [(30,), (), (12, 40), (0, 2), (6, 30, 9), (1, 1), (5, 5)]:
+        bits = int(rng.integers(2, 9))
+        half = 1 << bits - 1
+        codes = rng.normal(rng.choice([0, half // 2]), half * rng.choice([0.0, 0.1, 0.4]), shape)
+        if codes.ndim > 1:
+            codes[:, ::3] *= 0.2
+        codes = np.where(rng.random(shape) < rng.choice([0.0, 0.6]), 0, codes)
+        arrays.append(np.clip(np.rint(codes), -half, half - 1).astype(np.int16))
+        depths.append(bits)
+    decoder = SpecDecoder(encode_symbols(arrays, depths))
+    for array, bits in zip(arrays, depths, strict=True):
+        np.testing.assert_array_equal(decoder.array(array.shape, bits) - (1 << bits - 1), array)

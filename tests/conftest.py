@@ -1,0 +1,43 @@
+"""What all tests share: one tiny set of frames, and the rules for slow and GPU tests."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from numpy.typing import NDArray
+
+# A slow or busy machine must not fail a property test by the clock.
+settings.register_profile("nervid", deadline=None)
+settings.load_profile("nervid")
+
+
+@pytest.fixture
+def tiny_frames() -> NDArray[np.uint8]:
+    """Frames with a bright square that moves over a gradient, uint8 [8, 3, 32, 48], 0 to 255."""
+    rows, columns = np.mgrid[0:32, 0:48]
+    gradient = np.stack([columns * 4, rows * 6, 255 - columns * 4]).astype(np.uint8)
+    frames = np.repeat(gradient[None], 8, axis=0)
+    for index in range(8):
+        frames[index, :, 8 + index : 16 + index, 4 * index : 4 * index + 10] = 240
+    return frames
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+    """Skip slow tests unless -m asks for them, and GPU tests where there is no CUDA device.
+
+    With REQUIRE_GPU=1 the GPU tests run, and fail, without one: for the machine that must have it.
+    """
+    if not config.getoption("markexpr"):
+        slow = pytest.mark.skip(reason="slow; run with -m slow")
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(slow)
+    needs_gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if needs_gpu and os.environ.get("REQUIRE_GPU") != "1":
+        import torch
+
+        if not torch.cuda.is_available():
+            for item in needs_gpu:
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))

@@ -1,0 +1,1 @@
+"""Tests of nervid.models; a package so that they can share strategies."""
