@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def mean_psnr(clip: FakeClip, decoded: list[np.ndarray]) -> float:
 
 @pytest.mark.parametrize("name", FASTEST)
 def test_frames_come_back_in_order_close_to_the_clip(name: str, clip: FakeClip) -> None:
-    coded = encode(clip, CODECS[name], preset=FASTEST[name], crf=15)
+    coded = encode(clip, CODECS[name], preset=FASTEST[name], crf=15.0)
     decoded = list(decode(coded))
     assert [frame.shape for frame in decoded] == [(64, 64, 3)] * 6
     assert mean_psnr(clip, decoded) > 36
@@ -34,7 +35,7 @@ def test_frames_come_back_in_order_close_to_the_clip(name: str, clip: FakeClip) 
 @pytest.mark.parametrize("name", FASTEST)
 def test_an_odd_size_comes_back_as_it_was(name: str) -> None:
     clip = FakeClip(moving_frames(2, 67, 71))
-    decoded = list(decode(encode(clip, CODECS[name], preset=FASTEST[name], crf=15)))
+    decoded = list(decode(encode(clip, CODECS[name], preset=FASTEST[name], crf=15.0)))
     assert [frame.shape for frame in decoded] == [(67, 71, 3)] * 2
     assert mean_psnr(clip, decoded) > 34
 
@@ -42,12 +43,12 @@ def test_an_odd_size_comes_back_as_it_was(name: str) -> None:
 @pytest.mark.parametrize("name", ["x264", "x265", "svtav1"])
 def test_a_lower_quality_takes_fewer_bytes(name: str, clip: FakeClip) -> None:
     runs = CodecRuns(clip, CODECS[name], preset=FASTEST[name])
-    assert runs.at(15).size_bytes > runs.at(30).size_bytes > runs.at(45).size_bytes
+    assert runs.at(15.0).size_bytes > runs.at(30.0).size_bytes > runs.at(45.0).size_bytes
 
 
 @pytest.mark.parametrize("name", ["x264", "x265"])
 def test_streams_hold_no_note_about_their_encoder(name: str, clip: FakeClip) -> None:
-    coded = encode(clip, CODECS[name], preset=FASTEST[name], crf=30)
+    coded = encode(clip, CODECS[name], preset=FASTEST[name], crf=30.0)
     assert name.encode() not in b"".join(coded.packets)
 
 
@@ -77,11 +78,11 @@ def test_a_size_of_nothing_is_refused(clip: FakeClip) -> None:
 
 def test_settings_are_moved_to_what_the_codec_honours(clip: FakeClip) -> None:
     assert CodecRuns(clip, CODECS["x264"], preset="ultrafast").at(30.123).crf == 30.1
-    assert CodecRuns(clip, CODECS["svtav1"], preset="13").at(70).crf == 63
+    assert CodecRuns(clip, CODECS["svtav1"], preset="13").at(70.0).crf == 63
 
 
 def test_the_same_setting_gives_the_same_bytes(clip: FakeClip) -> None:
-    first, second = (encode(clip, CODECS["x264"], preset="ultrafast", crf=30) for _ in range(2))
+    first, second = (encode(clip, CODECS["x264"], preset="ultrafast", crf=30.0) for _ in range(2))
     assert first.packets == second.packets
     for one, other in zip(decode(first), decode(second), strict=True):
         assert_array_equal(one, other)
@@ -89,12 +90,12 @@ def test_the_same_setting_gives_the_same_bytes(clip: FakeClip) -> None:
 
 def test_a_refusing_encoder_is_one_clear_error(clip: FakeClip) -> None:
     with pytest.raises(InputError, match="x264 cannot encode 6 frames of 64x64 with preset warp"):
-        encode(clip, CODECS["x264"], preset="warp", crf=30)
+        encode(clip, CODECS["x264"], preset="warp", crf=30.0)
 
 
 def test_encoding_leaves_the_environment_as_it_was(clip: FakeClip, capfd: pytest.CaptureFixture[str]) -> None:
     before = dict(os.environ)
-    encode(clip, CODECS["svtav1"], preset="13", crf=40)
+    encode(clip, CODECS["svtav1"], preset="13", crf=40.0)
     assert dict(os.environ) == before
     assert "Svt[info]" not in capfd.readouterr().err
 
@@ -107,4 +108,15 @@ def test_a_damaged_stream_is_one_clear_error() -> None:
 def test_no_ffmpeg_is_a_missing_extra(clip: FakeClip, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'nervid\[ffmpeg\]'"):
-        encode(clip, CODECS["vvenc"], preset="faster", crf=30)
+        encode(clip, CODECS["vvenc"], preset="faster", crf=30.0)
+
+
+def test_an_ffmpeg_that_does_not_run_is_named(
+    clip: FakeClip, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "ffmpeg").write_text("not a program", encoding="utf-8")
+    monkeypatch.setattr("nervid.compare.ffmpeg.ffmpeg_path", lambda: str(tmp_path / "ffmpeg"))
+    with pytest.raises(
+        InputError, match=r"cannot run .*/ffmpeg: Permission denied; reinstall imageio-ffmpeg"
+    ):
+        encode(clip, CODECS["vvenc"], preset="faster", crf=30.0)

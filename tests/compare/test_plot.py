@@ -22,7 +22,7 @@ def read_png(path: Path) -> np.ndarray:
 def comparison(*, ms_ssim: bool, files: int = 1) -> Comparison:
     quality = Quality(psnr_db=(30.0, 31.0), ms_ssim=(0.9, 0.92) if ms_ssim else None)
     point = CodecPoint(
-        crf=30, size_bytes=100, bits_per_pixel=0.1, quality=quality, encode_seconds=1.0, decode_seconds=1.0,
+        crf=30.0, size_bytes=100, bits_per_pixel=0.1, quality=quality, encode_seconds=1.0, decode_seconds=1.0,
         matches=("0.nerv",),
     )  # fmt: skip
     curve = CodecCurve(
@@ -78,7 +78,7 @@ def test_equal_frames_have_a_black_difference(tmp_path: Path) -> None:
 def test_frames_of_two_sizes_are_refused(tmp_path: Path) -> None:
     small, large = moving_frames(1, 32, 48)[0], moving_frames(1, 64, 48)[0]
     with pytest.raises(InputError, match="two frames of one size, got 48x32 and 48x64"):
-        side_by_side(small, large, tmp_path / "out.png", bpp=1, psnr_db=1, title="")
+        side_by_side(small, large, tmp_path / "out.png", bpp=1.0, psnr_db=1.0, title="")
 
 
 def test_an_unwritable_place_is_one_clear_error_and_leaves_nothing(tmp_path: Path) -> None:

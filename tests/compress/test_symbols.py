@@ -39,6 +39,7 @@ def streams(draw: st.DrawFn) -> tuple[list[np.ndarray], list[int]]:
 def assert_same(decoded: list[np.ndarray], arrays: list[np.ndarray]) -> None:
     assert len(decoded) == len(arrays)
     for got, wanted in zip(decoded, arrays, strict=True):
+        assert isinstance(got, np.ndarray)
         assert got.dtype == np.int8
         np.testing.assert_array_equal(got, wanted)
 
@@ -179,6 +180,11 @@ def test_no_arrays_are_no_bytes() -> None:
     assert encode_symbols([], []) == b""
     assert decode_symbols(b"", [], []) == []
     assert ideal_bits([], []) == 0.0
+
+
+def test_an_array_without_axes_is_one_code() -> None:
+    array = np.array(-3, dtype=np.int8)
+    assert_same(decode_symbols(encode_symbols([array], [4]), [()], [4]), [array])
 
 
 def test_empty_arrays_cost_nothing() -> None:

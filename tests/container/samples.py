@@ -17,7 +17,7 @@ from nervid.container import (
     EvenTimestamps,
     Header,
     Section,
-    Track,
+    TrackSummary,
     canonical_json,
 )
 
@@ -61,7 +61,7 @@ def header_fields(draw: st.DrawFn) -> dict[str, Any]:
     segments = tuple(draw(st.lists(st.integers(1, 1000), min_size=1, max_size=4)))
     even = st.builds(EvenTimestamps, start=st.integers(-(2**62), 2**62), step=st.integers(1, 2**38))
     tracks = st.builds(
-        Track, kind=st.sampled_from(["audio", "subtitle"]), codec=_texts, language=st.none() | _texts
+        TrackSummary, kind=st.sampled_from(["audio", "subtitle"]), codec=_texts, language=st.none() | _texts
     )
     return {
         "width": draw(st.integers(16, 4096)),

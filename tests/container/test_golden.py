@@ -13,7 +13,7 @@ from nervid.container import (
     WHOLE_FILE,
     Header,
     NervFile,
-    Track,
+    TrackSummary,
     pack,
     read_timestamps,
 )
@@ -43,7 +43,7 @@ def test_golden_file_of_version_1_reads_as_when_it_was_written() -> None:
             rotation=-90,
             bit_depth=8,
             metadata={"title": "Häschen 兎"},
-            tracks=(Track(kind="audio", codec="aac", language="eng"),),
+            tracks=(TrackSummary(kind="audio", codec="aac", language="eng"),),
             provenance={"nervid": "0"},
         )
         assert {

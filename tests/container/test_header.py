@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from nervid.container import EvenTimestamps, Header, Track, canonical_json
+from nervid.container import EvenTimestamps, Header, TrackSummary, canonical_json
 from nervid.errors import FormatError, InputError, UnsupportedVersionError
 
 from .samples import PLAIN, header_fields, plain_document
@@ -20,7 +20,7 @@ def test_header_survives_json(values: dict[str, Any]) -> None:
 
 def test_header_json_literal_bytes() -> None:
     assert PLAIN.to_json() == canonical_json(plain_document())
-    changed = replace(PLAIN, timestamps=None, tracks=(Track(kind="subtitle", codec="ass"),))
+    changed = replace(PLAIN, timestamps=None, tracks=(TrackSummary(kind="subtitle", codec="ass"),))
     tracks = [{"kind": "subtitle", "codec": "ass"}]
     assert changed.to_json() == canonical_json(plain_document(timestamps="TIME", tracks=tracks))
 

@@ -11,7 +11,7 @@ from typing import IO
 
 import pytest
 
-from nervid.container import EMBD, MODL, TRAK, WGHT, ByteSource, NervFile, Section, Track, pack
+from nervid.container import EMBD, MODL, TRAK, WGHT, ByteSource, NervFile, Section, TrackSummary, pack
 from nervid.container.source import DescriptorSource, StreamSource, open_source
 from nervid.errors import CorruptSectionError, InputError, NotNervError, UnsupportedVersionError
 
@@ -203,7 +203,7 @@ def test_a_flipped_bit_names_its_section_and_spares_the_others() -> None:
 
 
 def test_verify_reads_long_sections_in_pieces() -> None:
-    header = replace(PLAIN, tracks=(Track(kind="audio", codec="aac"),))
+    header = replace(PLAIN, tracks=(TrackSummary(kind="audio", codec="aac"),))
     source = Ranges(pack(header, [Section(TRAK, 0, bytes(2_500_000))]))
     file = NervFile.open(source)
     file.verify()

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from nervid.container import EMBD, MODL, TIME, TRAK, WGHT, WHOLE_FILE, Header, Section, Track, pack, save
+from nervid.container import EMBD, MODL, TIME, TRAK, WGHT, WHOLE_FILE, Header, Section, TrackSummary, pack, save
 
 GOLDEN = Path(__file__).with_name("container_v1.nerv")
 
@@ -26,7 +26,7 @@ def golden_header() -> Header:
         pixel_aspect=(4, 3),
         rotation=-90,
         metadata={"title": "Häschen 兎"},
-        tracks=(Track(kind="audio", codec="aac", language="eng"),),
+        tracks=(TrackSummary(kind="audio", codec="aac", language="eng"),),
         provenance={"nervid": "0"},
     )
 

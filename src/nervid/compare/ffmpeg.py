@@ -64,7 +64,7 @@ def encode_vvc(
         The stream, parameter sets included.
 
     Raises:
-        InputError: If vvenc refuses the clip.
+        InputError: If ffmpeg does not run or vvenc refuses the clip.
         MissingExtraError: If there is no ffmpeg binary.
     """
     with tempfile.TemporaryDirectory(prefix="nervid-") as folder:
@@ -182,15 +182,22 @@ class _Ffmpeg:
 
     def __init__(self, arguments: Sequence[str], *, folder: str, what: str) -> None:
         self._what = what
+        command = [ffmpeg_path(), "-loglevel", "error", "-nostdin", "-y", *arguments]
         # To a file: a full stderr pipe that nobody reads would stop ffmpeg.
         self._messages: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed in __exit__
-        self._process = subprocess.Popen(
-            [ffmpeg_path(), "-loglevel", "error", "-nostdin", "-y", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._messages,
-            cwd=folder,
-        )
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._messages,
+                cwd=folder,
+            )
+        except OSError as error:
+            self._messages.close()
+            raise InputError(
+                f"cannot run {command[0]}: {error.strerror}; reinstall imageio-ffmpeg"
+            ) from error
 
     def __enter__(self) -> "_Ffmpeg":
         return self

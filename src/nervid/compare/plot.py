@@ -78,9 +78,12 @@ def plot_comparison(comparison: Comparison, path: str | Path) -> None:
         _draw_rate_panel(rates, comparison, ms_ssim=False)
         if has_ms_ssim:
             _draw_rate_panel(figure.add_subplot(grid[0, 1]), comparison, ms_ssim=True)
-        _draw_frames_panel(figure.add_subplot(grid[1, :]), comparison)
+        over_time = figure.add_subplot(grid[1, :])
+        _draw_frames_panel(over_time, comparison)
         # One legend above both panels, which share their colors, rather than on top of the curves.
         figure.legend(*rates.get_legend_handles_labels(), loc="outside upper left", ncols=6)
+        if len(comparison.files) > 1:
+            figure.legend(*over_time.get_legend_handles_labels(), loc="outside lower left", ncols=6)
         _save(figure, Path(path))
 
 
@@ -198,18 +201,17 @@ def _draw_frames_panel(axes: Axes, comparison: Comparison) -> None:
             for point in curve.points:
                 if point.matches:
                     color = _CODEC_STYLES[curve.codec][0]
-                    axes.plot(point.quality.psnr_db, color=color, linewidth=1, label=_label(curve))
+                    axes.plot(point.quality.psnr_db, color=color, linewidth=1)
     files = sorted(comparison.files, key=lambda file: file.bits_per_pixel)
     for index, file in enumerate(files):
         # Lighter for lower rates, so that one hue still tells the files apart.
         strength = 1.0 if len(files) == 1 else 0.35 + 0.65 * index / (len(files) - 1)
-        label = f"nervid, {file.bits_per_pixel:.3g} bpp"
+        label = f"{file.bits_per_pixel:.3g} bpp"
         axes.plot(file.quality.psnr_db, color=_OURS, alpha=strength, linewidth=2, label=label)
     axes.set_xlim(0, max(comparison.frames - 1, 1))
     axes.set_xlabel("frame")
-    same_size = " at this size" if len(comparison.files) == 1 and comparison.codecs else ""
-    axes.set_title(f"PSNR of each frame (dB){same_size}")
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    at_rate = f", at {files[0].bits_per_pixel:.3g} bpp" if len(files) == 1 else ""
+    axes.set_title(f"PSNR of each frame (dB){at_rate}")
 
 
 def _score(result: FileResult | CodecPoint, *, ms_ssim: bool) -> float:

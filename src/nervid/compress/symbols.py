@@ -96,7 +96,8 @@ def decode_symbols(
     arrays = []
     for shape, size, depth in zip(shapes, sizes, bits, strict=True):
         symbols = _read_array(reader, shape, depth, latest) if size else np.zeros(shape, dtype=np.int32)
-        arrays.append((symbols - (1 << depth - 1)).astype(np.int8))
+        symbols -= 1 << depth - 1
+        arrays.append(symbols.astype(np.int8))
     reader.finish()
     return arrays
 

@@ -11,7 +11,7 @@ from nervid.container.format import SectionEntry as SectionEntry
 from nervid.container.format import canonical_json as canonical_json
 from nervid.container.header import EvenTimestamps as EvenTimestamps
 from nervid.container.header import Header as Header
-from nervid.container.header import Track as Track
+from nervid.container.header import TrackSummary as TrackSummary
 from nervid.container.reader import NervFile as NervFile
 from nervid.container.source import ByteSource as ByteSource
 from nervid.container.timestamps import decode_timestamps as decode_timestamps

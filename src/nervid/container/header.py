@@ -35,7 +35,7 @@ class EvenTimestamps:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Track:
+class TrackSummary:
     """An audio or subtitle track that the file carries unchanged; for display."""
 
     kind: str
@@ -87,7 +87,7 @@ class Header:
     """Bits per sample of the source, 1 to 16."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     """Title and other tags of the source's container."""
-    tracks: tuple[Track, ...] = ()
+    tracks: tuple[TrackSummary, ...] = ()
     """Copied tracks, one TRAK section each, in order."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """How the file was made (nervid version, options), any JSON object; informative only."""
@@ -169,17 +169,17 @@ def _read_timestamps(value: object) -> object:
     return EvenTimestamps(start=start, step=step)
 
 
-def _read_track(value: object) -> Track:
+def _read_track(value: object) -> TrackSummary:
     """Return one track from its JSON object."""
     if not isinstance(value, dict):
         raise _wrong("tracks", "a list of objects", value)
     kind, codec = (_item(value, name, "track ") for name in ("kind", "codec"))
     language = value.get("language")
     _check_track(kind, codec, language)
-    return Track(kind=kind, codec=codec, language=language)
+    return TrackSummary(kind=kind, codec=codec, language=language)
 
 
-def _track_object(track: Track) -> dict[str, str]:
+def _track_object(track: TrackSummary) -> dict[str, str]:
     """Return one track's JSON object, without a language it does not have."""
     language = {} if track.language is None else {"language": track.language}
     return {"kind": track.kind, "codec": track.codec, **language}

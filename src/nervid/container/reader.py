@@ -2,7 +2,8 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from nervid.container.format import (
@@ -50,7 +51,8 @@ class NervFile:
     entries: tuple[SectionEntry, ...]
     """The section table, in file order, unknown ancillary sections included."""
 
-    def __init__(self, source: ByteSource, close: Callable[[], None]) -> None:
+    def __init__(self, source: ByteSource, close: Callable[[], None], *, name: str | None = None) -> None:
+        self._name = name
         self._source = source
         self._close = close
         self._is_closed = False
@@ -58,19 +60,9 @@ class NervFile:
         # One count per thread, each written by its own thread alone: needs no lock, which a fork could
         # copy in its locked state.
         self._bytes_by_thread: dict[int, int] = {}
-        header_length, count = _parse_preamble(self._fetch_preamble(), self.size_bytes)
-        table_start = PREAMBLE_BYTES + header_length + CHECKSUM.size
-        head_end = table_start + count * TABLE_ROW.size + CHECKSUM.size
-        if head_end > self.size_bytes:
-            raise _cut_short("the section table", head_end, self.size_bytes)
-        rest = self._fetch(PREAMBLE_BYTES, head_end - PREAMBLE_BYTES, "the section table")
-        split = table_start - PREAMBLE_BYTES
-        self.header = Header.from_json(_checked(rest[:split], "header"))
-        table = _checked(rest[split:], "section table")
-        self.entries = _parse_table(table, self.header, head_end, self.size_bytes)
+        with _naming(name):
+            self.header, self.entries = self._read_head()
         self._by_name = {(entry.tag, entry.segment): entry for entry in self.entries}
-        if len(self._by_name) != len(self.entries):
-            raise CorruptSectionError(f"section table: wanted each section once, got one twice; {DAMAGED}")
 
     @classmethod
     def open(cls, file: str | os.PathLike[str] | BinaryFile | ByteSource) -> "NervFile":
@@ -87,8 +79,9 @@ class NervFile:
             FormatError: If it is cut short, damaged, or claims what no file may.
         """
         source, close = open_source(file)
+        name = os.fspath(file) if isinstance(file, str | os.PathLike) else None
         try:
-            return cls(source, close)
+            return cls(source, close, name=name)
         except BaseException:
             close()
             raise
@@ -109,13 +102,14 @@ class NervFile:
             CorruptSectionError: If the file has no such section or its bytes have changed.
             InputError: If the file is closed or the source cannot be read.
         """
-        entry = self._by_name.get((tag, segment))
-        if entry is None:
-            label = SectionEntry(tag, segment, 0, 0, 0).label
-            raise CorruptSectionError(f"{label}: wanted it in the file, it is not there; {DAMAGED}")
-        payload = self._fetch(entry.offset, entry.length, entry.label)
-        _verify(crc32c(payload), entry.checksum, entry.label)
-        return payload
+        with _naming(self._name):
+            entry = self._by_name.get((tag, segment))
+            if entry is None:
+                label = SectionEntry(tag, segment, 0, 0, 0).label
+                raise CorruptSectionError(f"{label}: wanted it in the file, it is not there; {DAMAGED}")
+            payload = self._fetch(entry.offset, entry.length, entry.label)
+            _verify(crc32c(payload), entry.checksum, entry.label)
+            return payload
 
     def verify(self) -> None:
         """Check every section against its checksum, holding one piece of the file at a time.
@@ -125,11 +119,12 @@ class NervFile:
             InputError: If the file is closed or the source cannot be read.
         """
         for entry in self.entries:
-            checksum = 0
-            for offset in range(entry.offset, entry.end, VERIFY_PIECE_BYTES):
-                length = min(VERIFY_PIECE_BYTES, entry.end - offset)
-                checksum = crc32c(self._fetch(offset, length, entry.label), checksum)
-            _verify(checksum, entry.checksum, entry.label)
+            with _naming(self._name):
+                checksum = 0
+                for offset in range(entry.offset, entry.end, VERIFY_PIECE_BYTES):
+                    length = min(VERIFY_PIECE_BYTES, entry.end - offset)
+                    checksum = crc32c(self._fetch(offset, length, entry.label), checksum)
+                _verify(checksum, entry.checksum, entry.label)
 
     def close(self) -> None:
         """Close the file if :meth:`open` opened it; closing twice is fine."""
@@ -143,6 +138,20 @@ class NervFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _read_head(self) -> tuple[Header, tuple[SectionEntry, ...]]:
+        header_length, count = _parse_preamble(self._fetch_preamble(), self.size_bytes)
+        table_start = PREAMBLE_BYTES + header_length + CHECKSUM.size
+        head_end = table_start + count * TABLE_ROW.size + CHECKSUM.size
+        if head_end > self.size_bytes:
+            raise _cut_short("the section table", head_end, self.size_bytes)
+        rest = self._fetch(PREAMBLE_BYTES, head_end - PREAMBLE_BYTES, "the section table")
+        split = table_start - PREAMBLE_BYTES
+        header = Header.from_json(_checked(rest[:split], "header"))
+        entries = _parse_table(_checked(rest[split:], "section table"), header, head_end, self.size_bytes)
+        if len({(entry.tag, entry.segment) for entry in entries}) != len(entries):
+            raise CorruptSectionError(f"section table: wanted each section once, got one twice; {DAMAGED}")
+        return header, entries
 
     def _fetch_preamble(self) -> bytes:
         """Return the first bytes of the file once they are known to be there and to be .nerv."""
@@ -166,6 +175,17 @@ class NervFile:
         if len(data) != length:
             raise _cut_short(label, offset + length, offset + len(data))
         return data
+
+
+@contextmanager
+def _naming(name: str | None) -> Iterator[None]:
+    """Put the file's path in front of what is wrong with it."""
+    try:
+        yield
+    except FormatError as error:
+        if name is None:
+            raise
+        raise type(error)(f"{name}: {error}") from error
 
 
 def _what_it_is_instead(start: bytes) -> str:

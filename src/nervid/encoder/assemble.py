@@ -12,11 +12,11 @@ from nervid.container import (
     WHOLE_FILE,
     Header,
     Section,
+    TrackSummary,
     encode_timestamps,
     even_spacing,
     pack,
 )
-from nervid.container import Track as TrackSummary
 from nervid.encoder.job import CodedSegment
 from nervid.video import Clip
 

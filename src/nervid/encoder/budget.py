@@ -42,8 +42,8 @@ def plan_network(
     least_bytes = stored_count(least) * FEWEST_BITS / 8
     if budget_bytes < least_bytes:
         raise InputError(
-            f"{frames} frames of {width}x{height} need at least {int(least_bytes) + 1} bytes for the smallest "
-            f"{config.model} network, {max(int(budget_bytes), 0)} are left for it; ask for more"
+            f"{frames} frames of {width}x{height} need at least {int(least_bytes) + 1} bytes for the "
+            f"smallest {config.model} network, {max(int(budget_bytes), 0)} are left for it; ask for more"
         )
     parameters = int(budget_bytes * 8 / EXPECTED_BITS[config.bits])
     if parameters <= stored_count(least):

@@ -252,8 +252,8 @@ class _Encoding:
             warnings.append(warning)
         if self._target is not None and not 0.97 * self._target <= len(data) <= self._target:
             warnings.append(
-                f"asked for {self._target} bytes, the file has {len(data)}: the networks' finest and coarsest "
-                f"grids end there; try other --bits"
+                f"asked for {self._target} bytes, the file has {len(data)}: the finest or coarsest grids of "
+                f"its networks are reached; try other --bits"
             )
         if self._config.psnr is not None and mean_psnr < self._config.psnr:
             warnings.append(

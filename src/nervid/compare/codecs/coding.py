@@ -67,21 +67,21 @@ CODECS = {
     for codec in (
         Codec(
             name="x264", encoder="libx264", decoder="h264", default_preset="medium", presets=_X26X_PRESETS,
-            setting="crf", finest=1, coarsest=51, step=0.1, halving=6,
+            setting="crf", finest=1.0, coarsest=51.0, step=0.1, halving=6.0,
         ),
         Codec(
             name="x265", encoder="libx265", decoder="hevc", default_preset="medium", presets=_X26X_PRESETS,
-            setting="crf", finest=1, coarsest=51, step=0.1, halving=6,
+            setting="crf", finest=1.0, coarsest=51.0, step=0.1, halving=6.0,
         ),
         Codec(
             name="svtav1", encoder="libsvtav1", decoder="libdav1d", default_preset="8",
             presets=tuple(str(speed) for speed in range(14)),
-            setting="crf", finest=1, coarsest=63, step=0.25, halving=11,
+            setting="crf", finest=1.0, coarsest=63.0, step=0.25, halving=11.0,
         ),
         Codec(
             name="vvenc", encoder="libvvenc", decoder="vvc", default_preset="medium",
             presets=("faster", "fast", "medium", "slow", "slower"),
-            setting="qp", finest=1, coarsest=63, step=1, halving=6,
+            setting="qp", finest=1.0, coarsest=63.0, step=1.0, halving=6.0,
         ),
     )
 }  # fmt: skip

@@ -1,11 +1,12 @@
 """What every sink of frames offers."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
 
 
+@runtime_checkable
 class Sink(Protocol):
     """Takes frames one by one; the writer around it checks them and moves the result into place."""
 

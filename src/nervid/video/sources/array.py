@@ -1,6 +1,5 @@
 """Frames from an array that is in memory already."""
 
-import hashlib
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -10,7 +9,7 @@ from jaxtyping import UInt8
 
 from nervid.errors import InputError
 from nervid.video.info import SRGB, VideoInfo
-from nervid.video.sources.base import Survey
+from nervid.video.sources.base import Digest, Survey
 
 
 class ArraySource:
@@ -46,7 +45,7 @@ class ArraySource:
         for frame in self._frames:
             yield av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
 
-    def add_to(self, digest: "hashlib._Hash") -> None:
+    def add_to(self, digest: Digest) -> None:
         """Feed shape and all bytes, the same for both orders of axes."""
         digest.update(repr(self._frames.shape).encode())
         for frame in self._frames:

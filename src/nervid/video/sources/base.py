@@ -1,10 +1,9 @@
 """What every source of frames offers."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import av
 import numpy as np
@@ -30,6 +29,16 @@ class Survey:
     """One line each."""
 
 
+@runtime_checkable
+class Digest(Protocol):
+    """What hashlib's hash objects are."""
+
+    def update(self, data: bytes, /) -> None:
+        """Add bytes to what is hashed."""
+        ...
+
+
+@runtime_checkable
 class Source(Protocol):
     """Frames in order, decoded as often as asked and never kept."""
 
@@ -46,12 +55,12 @@ class Source(Protocol):
         """Decode all frames from the first one, as they are stored."""
         ...
 
-    def add_to(self, digest: "hashlib._Hash") -> None:
+    def add_to(self, digest: Digest) -> None:
         """Feed what identifies the content, without names or dates."""
         ...
 
 
-def add_file(digest: "hashlib._Hash", path: Path) -> None:
+def add_file(digest: Digest, path: Path) -> None:
     """Feed a file's size and its first and last MiB: enough to tell videos apart, quick for any size."""
     size = path.stat().st_size
     digest.update(size.to_bytes(8, "little"))

@@ -1,6 +1,5 @@
 """Frames from a video file, by PyAV."""
 
-import hashlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +11,7 @@ from av.video.stream import VideoStream
 
 from nervid.errors import InputError
 from nervid.video.info import RGB_MATRIX, Color, VideoInfo
-from nervid.video.sources.base import Survey, add_file
+from nervid.video.sources.base import Digest, Survey, add_file
 from nervid.video.sources.repair import repair_timestamps
 from nervid.video.sources.tracks import AnyPacket, TrackReader
 
@@ -147,7 +146,7 @@ class FileSource:
             ]
         return []
 
-    def add_to(self, digest: "hashlib._Hash") -> None:
+    def add_to(self, digest: Digest) -> None:
         """Feed size, first and last MiB."""
         add_file(digest, self._path)
 

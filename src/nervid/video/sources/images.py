@@ -1,7 +1,6 @@
 """Frames from image files: a folder, a glob or one image."""
 
 import glob
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -12,7 +11,7 @@ import numpy as np
 
 from nervid.errors import InputError
 from nervid.video.info import SRGB, VideoInfo
-from nervid.video.sources.base import Survey, add_file
+from nervid.video.sources.base import Digest, Survey, add_file
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm"})
 
@@ -87,7 +86,7 @@ class ImageSource:
             self._check(path, picture.width, picture.height)
             yield picture
 
-    def add_to(self, digest: "hashlib._Hash") -> None:
+    def add_to(self, digest: Digest) -> None:
         """Feed every file."""
         for path in self._paths:
             add_file(digest, path)
