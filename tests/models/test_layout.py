@@ -33,6 +33,17 @@ def test_the_papers_sizes_get_the_papers_layouts_and_portrait_mirrors_them(
     assert find_layout(width, height, base_area=base_area) == Layout(*base[::-1], strides)
 
 
+@pytest.mark.parametrize(
+    ("height", "width", "base", "strides"),
+    [(180, 320, (3, 5), (4, 4, 4)), (360, 640, (3, 5), (4, 4, 4, 2)), (640, 1280, (2, 4), (5, 4, 4, 2, 2))],
+)
+def test_small_frames_get_few_stages_and_a_small_base_map(
+    height: int, width: int, base: tuple[int, int], strides: tuple[int, ...]
+) -> None:
+    layout = find_layout(height, width, base_area=HNERV_BASE_AREA, few_stages=True)
+    assert layout == Layout(*base, strides)
+
+
 @given(SIDES, SIDES, AREAS)
 def test_any_frame_is_covered_with_less_than_one_site_to_spare(
     height: int, width: int, base_area: int

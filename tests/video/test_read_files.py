@@ -21,7 +21,7 @@ FORMATS = {
     "palette.gif": Recipe(codec="gif", pixel_format="rgb8"),
     "portrait.mp4": Recipe(width=32, height=64),
     "odd.mp4": Recipe(width=47, height=33, pixel_format="yuv444p"),
-    "full.mkv": Recipe(codec="ffv1", pixel_format="yuvj420p"),
+    "full.mkv": Recipe(pixel_format="yuvj420p", time_base=Fraction(1, 1000), pts=[40 * n for n in range(24)]),
     "one.mp4": Recipe(frames=1),
 }
 
@@ -115,7 +115,7 @@ def test_a_truncated_file_gives_what_decodes_and_says_so(
     assert 10 < len(clip) < 60
     assert np.array_equal(clip.load(0, 10), read(whole).load(0, 10))
     (warning,) = clip.warnings
-    assert "cut short or damaged; its header promises 60 frames" in warning
+    assert "cut short or damaged; its header promises about 60 frames" in warning
     assert f"the {len(clip)} that decode are used" in warning
 
 

@@ -114,7 +114,8 @@ def test_the_fingerprint_names_content_and_options_but_not_the_file_name(video: 
 
 
 def test_timestamps_are_repaired_to_increase() -> None:
-    assert [values.tolist() for values in (repair_timestamps([0, 2, 4], 2)[0],)] == [[0, 2, 4]]
+    untouched, repaired = repair_timestamps([0, 2, 4], 2)
+    assert (untouched.tolist(), repaired) == ([0, 2, 4], 0)
     timestamps, repaired = repair_timestamps([1, 3, 2, None, 4, 4], 1)
     assert timestamps.tolist() == [1, 2, 3, 4, 5, 6]
     assert repaired == 5

@@ -132,9 +132,9 @@ def test_other_encoders_are_quiet_and_keep_times(
     [
         ("a.mp4", {"codec": "libx246"}, "codec libx246 is unknown"),
         ("a.mp4", {"codec": "aac"}, "codec aac is for audio"),
-        ("a.mov", {"codec": "libvpx-vp9"}, r"codec libvpx-vp9 is not allowed in \.mov; write to \.mkv"),
+        ("a.mov", {"codec": "libvpx-vp9"}, r"\.mov cannot hold libvpx-vp9 together; write to \.mkv"),
         ("a.mkv", {"codec": "ffv1", "crf": 3}, "codec ffv1 knows no crf"),
-        ("a.mp4", {"crf": 99999}, "codec libx264 refuses"),
+        ("a.mov", {"codec": "ffvhuff"}, r"codec ffvhuff is not allowed in \.mov; write to \.mkv"),
         ("a.wmv", {}, r"wanted \.mp4, \.mov, \.mkv, \.y4m, \.npy, a folder or -, got \.wmv"),
     ],
 )
@@ -144,6 +144,20 @@ def test_what_cannot_be_written_is_refused_at_once(
     with pytest.raises(InputError, match=message):
         open_writer(tmp_path / name, _INFO, **options)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encoder_that_refuses_says_why(tmp_path: Path) -> None:
+    # MPEG-4 part 2 counts at most 65535 ticks per second.
+    info = replace(_INFO, time_base=Fraction(1, 90000))
+    with pytest.raises(InputError, match=r"codec mpeg4 refuses 48x32 yuv420p \(Invalid argument\)"):
+        open_writer(tmp_path / "a.mkv", info, codec="mpeg4")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encoder_without_full_chroma_refuses_odd_sides(tmp_path: Path) -> None:
+    info = replace(_INFO, width=65, height=65)
+    with pytest.raises(InputError, match=r"codec libsvtav1 cannot store 65x65 .* an even width and height"):
+        open_writer(tmp_path / "a.mp4", info, codec="libsvtav1")
 
 
 def test_the_same_frames_give_the_same_file(tmp_path: Path) -> None:

@@ -115,9 +115,11 @@ def test_a_folder_that_is_not_there_is_an_output_error(tmp_path: Path, name: str
 
 def test_a_folder_in_use_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "frames").mkdir()
-    (tmp_path / "frames" / "mine.txt").touch()
+    (tmp_path / "frames" / "mine").touch()
     with pytest.raises(OutputError, match="a folder with this name is in the way"):
         open_writer(tmp_path / "frames", _INFO)
+    with pytest.raises(OutputError, match="a file is where a folder was to be made"):
+        open_writer(tmp_path / "frames" / "mine", _INFO)
 
 
 _FULL_DISK = """

@@ -21,7 +21,8 @@ NERV_BASE_AREA: Final = 144
 _FACTORS: Final = (2, 3, 4, 5)
 _MOST_STAGES: Final = 5
 _EXACT_AREAS: Final = range(2, 257)
-_AREA_WEIGHT: Final = 0.02  # chosen, untuned: doubling the base map costs as much as 2 % of padding
+_SMALLEST_EXACT_STRIDE: Final = 80  # NeRV's at 720p; below it the papers give no layouts
+_AREA_WEIGHT: Final = 0.04  # doubling the base map costs as much as 4 % of padding; docs/log.md
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +47,25 @@ class Layout:
         return self.base_width * prod(self.strides)
 
 
-def find_layout(height: int, width: int, *, base_area: int) -> Layout:
+def find_layout(height: int, width: int, *, base_area: int, few_stages: bool = False) -> Layout:
     """Choose strides and a base map for frames of any size.
 
-    The total stride ``S`` is a product of at most five factors 2, 3, 4, 5. Among the ``S`` that divide
-    both sides and leave a base map of 2 to 256 sites, the one whose map is nearest to ``base_area`` by
-    ratio wins. If there is none, the frame is padded, and the ``S`` with the least
+    The total stride ``S`` is a product of at most five factors 2, 3, 4, 5. Among the ``S`` from 80 up that
+    divide both sides and leave a base map of 2 to 256 sites, the one whose map is nearest to ``base_area``
+    by ratio wins: these are the papers' sizes, and ``S`` is split as in the papers, into as many factors as
+    possible. For any other size the frame may be padded, and the ``S`` with the least
 
-        padded_pixels / pixels - 1 + 0.02 * abs(log2(sites / base_area))
+        padded_pixels / pixels - 1 + 0.04 * abs(log2(sites / base_area))
 
-    wins. On a tie the larger ``S`` wins. ``S`` is then split into as many factors as possible, the most
-    even ones, largest first.
+    wins, split into as many or, with ``few_stages``, into as few factors as possible. On a tie the larger
+    ``S`` wins. Factors are the most even ones, largest first.
 
     Args:
         height: Rows of a frame, 16 to 4096.
         width: Columns of a frame, 16 to 4096.
         base_area: Wanted number of sites of the base map, at least 1; 8 for HNeRV, 144 for NeRV.
+        few_stages: Prefer few large strides where the papers give no layout; HNeRV's kernels grow with the
+            stage, and on small frames three stages beat five in speed and quality (docs/log.md).
 
     Returns:
         A layout that draws at least ``height`` x ``width`` pixels, with less than one site to spare on
@@ -86,11 +90,11 @@ def find_layout(height: int, width: int, *, base_area: int) -> Layout:
             )
     if base_area < 1:
         raise InputError(f"base_area must be at least 1, got {base_area}; use 8 for HNeRV, 144 for NeRV")
-    layouts = list(_layouts(height, width))
     exact = [
         layout
-        for layout in layouts
-        if (layout.padded_height, layout.padded_width) == (height, width)
+        for layout in _layouts(height, width, few_stages=False)
+        if prod(layout.strides) >= _SMALLEST_EXACT_STRIDE
+        and (layout.padded_height, layout.padded_width) == (height, width)
         and layout.base_height * layout.base_width in _EXACT_AREAS
     ]
     if exact:
@@ -100,12 +104,12 @@ def find_layout(height: int, width: int, *, base_area: int) -> Layout:
         overhead = layout.padded_height * layout.padded_width / (height * width) - 1
         return overhead + _AREA_WEIGHT * log2(_area_ratio(layout, base_area)), -prod(layout.strides)
 
-    return min(layouts, key=cost)
+    return min(_layouts(height, width, few_stages=few_stages), key=cost)
 
 
-def _layouts(height: int, width: int) -> Iterator[Layout]:
+def _layouts(height: int, width: int, *, few_stages: bool) -> Iterator[Layout]:
     """The layout of every total stride, with the smallest base map that covers the frame."""
-    for total, strides in _splits().items():
+    for total, strides in _splits(few_stages).items():
         yield Layout(-(-height // total), -(-width // total), strides)
 
 
@@ -116,14 +120,15 @@ def _area_ratio(layout: Layout, base_area: int) -> float:
 
 
 @cache
-def _splits() -> dict[int, tuple[int, ...]]:
-    """Every reachable total stride with its strides: the most, then the most even, largest first."""
+def _splits(few_stages: bool) -> dict[int, tuple[int, ...]]:
+    """Every reachable total stride with its strides: most or fewest, then the most even, largest first."""
     splits: dict[int, tuple[int, ...]] = {}
-    for stages in range(1, _MOST_STAGES + 1):
+    stage_counts = range(1, _MOST_STAGES + 1)
+    for stages in reversed(stage_counts) if few_stages else stage_counts:
         for factors in combinations_with_replacement(reversed(_FACTORS), stages):
             total = prod(factors)
             known = splits.get(total)
             # At equal product and count, the smallest sum is the most even split.
-            if known is None or len(known) < stages or sum(factors) < sum(known):
+            if known is None or len(known) != stages or sum(factors) < sum(known):
                 splits[total] = factors
     return splits

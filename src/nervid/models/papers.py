@@ -63,7 +63,7 @@ def hnerv_paper(
     Source:
         HNeRV (Chen et al., CVPR 2023, arXiv:2304.02633), Tables 2 and 17.
     """
-    layout = find_layout(height, width, base_area=HNERV_BASE_AREA)
+    layout = find_layout(height, width, base_area=HNERV_BASE_AREA, few_stages=True)
     embedding_channels = 16
     channels = hnerv_channels(
         model_size,

@@ -78,7 +78,7 @@ def smallest(name: Literal["nerv", "hnerv"], *, frames: int, height: int, width:
             stem_channels=1,
             lower_width=_LEAST_LOWER_WIDTH,
         )
-    layout = find_layout(height, width, base_area=HNERV_BASE_AREA)
+    layout = find_layout(height, width, base_area=HNERV_BASE_AREA, few_stages=True)
     return HnervConfig(
         frames=frames,
         height=height,

@@ -50,6 +50,8 @@ def open_writer(
         raise InputError(f"{path}: wanted .mp4, .mov, .mkv, .y4m, .npy, a folder or -, got {suffix}")
     if path.is_dir() and (suffix or any(path.iterdir())):
         raise OutputError(f"{path}: a folder with this name is in the way; choose another name")
+    if not suffix and path.is_file():
+        raise OutputError(f"{path}: a file is where a folder was to be made; choose another name")
     # Beside the target, because a file can only be renamed on its own disk.
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     sink: Sink

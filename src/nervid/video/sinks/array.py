@@ -1,5 +1,6 @@
 """An .npy file of all frames."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -41,5 +42,6 @@ class ArraySink:
         self._file.close()
 
     def abort(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file; what a full disk did not take is lost, and meant to be."""
+        with suppress(OSError):
+            self._file.close()

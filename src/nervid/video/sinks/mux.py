@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -51,7 +52,7 @@ class MuxSink:
             self._container.metadata.update(info.metadata)
             self._stream, pixel_format = self._add_video(suffix, codec, crf)
             self._feeds = [TrackFeed(self._container, track, suffix) for track in tracks]
-            self._container.start_encoding()
+            self._start(suffix, codec)
         except BaseException:
             self.abort()
             raise
@@ -104,6 +105,14 @@ class MuxSink:
             ) from None
         return stream, pixel_format
 
+    def _start(self, suffix: str, codec: str) -> None:
+        """Write the container's header."""
+        try:
+            self._container.start_encoding()
+        except (av.error.ArgumentError, av.error.InvalidDataError, av.error.ExperimentalError):
+            names = ", ".join([codec, *(feed.codec for feed in self._feeds)])
+            raise InputError(f"{suffix} cannot hold {names} together; write to .mkv instead") from None
+
     def write(self, frame: UInt8[np.ndarray, "height width 3"], timestamp: int) -> None:
         """Encode the next frame and write packets that are ready, tracks in step."""
         picture = self._converter.convert(frame)
@@ -134,14 +143,10 @@ class MuxSink:
 
     def abort(self) -> None:
         """Close the file first: PyAV writes no index to a closed one."""
-        try:
+        with suppress(OSError):
             self._file.close()
-        except OSError:
-            # The disk is full and the buffered rest cannot be written; the file is removed anyway.
-            return
-        finally:
-            for feed in self._feeds:
-                feed.close()
+        for feed in self._feeds:
+            feed.close()
 
 
 def _tags(color: Color) -> Color:

@@ -1,5 +1,6 @@
 """Feeds the packets of one track into a container, in step with the video."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 from av.audio.codeccontext import AudioCodecContext
@@ -20,8 +21,9 @@ class TrackFeed:
     """
 
     def __init__(self, container: OutputContainer, track: Track, suffix: str) -> None:
+        self.codec = track.codec
         self._container = container
-        self._track = track
+        self._track = _without_repeats(track) if track.codec == "mov_text" else track
         self._next = 0
         self._blank = open_blank(track)
         try:
@@ -33,8 +35,8 @@ class TrackFeed:
                 f"codec {track.codec} of the {track.kind} track is not allowed in {suffix}; {advice}"
             ) from None
         context = self._stream.codec_context
-        if track.extradata:
-            context.extradata = track.extradata
+        if self._track.extradata:
+            context.extradata = self._track.extradata
         if isinstance(context, AudioCodecContext):
             context.sample_rate = track.sample_rate
             context.layout = track.layout
@@ -63,3 +65,15 @@ class TrackFeed:
     def close(self) -> None:
         """Close the model that the stream was made after."""
         self._blank.close()
+
+
+def _without_repeats(track: Track) -> Track:
+    """Leave out what FFmpeg's mp4 muxer adds to timed text by itself, or every copy would hold it twice.
+
+    That is a bit rate box (btrt, 20 bytes) behind the set-up bytes and an empty text between two cues.
+    """
+    extradata = track.extradata
+    while extradata[-20:-12] == b"\0\0\0\x14btrt":
+        extradata = extradata[:-20]
+    cues = tuple(packet for packet in track.packets if packet.data != b"\0\0")
+    return replace(track, extradata=extradata, packets=cues)

@@ -1,5 +1,6 @@
 """A YUV4MPEG2 file: uncompressed frames that every encoder reads."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -42,5 +43,6 @@ class Y4mSink:
         self._file.close()
 
     def abort(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file; what a full disk did not take is lost, and meant to be."""
+        with suppress(OSError):
+            self._file.close()

@@ -10,7 +10,7 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from nervid.errors import InputError
-from nervid.video.info import RGB_MATRIX, Color, VideoInfo
+from nervid.video.info import RGB_MATRIX, UNSPECIFIED, Color, VideoInfo
 from nervid.video.sources.base import Digest, Survey, add_file
 from nervid.video.sources.repair import repair_timestamps
 from nervid.video.sources.tracks import AnyPacket, TrackReader
@@ -130,13 +130,12 @@ class FileSource:
         promised = stream.frames if len(decoding.packets) < stream.frames else 0
         if not promised and container.duration and stream.frames == 0 and decoding.packets:
             # Matroska counts no frames, but it knows how long the file is meant to be.
-            end = decoding.last_seconds + 1 / self.info.frame_rate
-            total = Fraction(container.duration, av.time_base)
-            if total - end > max(Fraction(1, 10), 3 / self.info.frame_rate):
-                promised = frames + round((total - end) * self.info.frame_rate)
+            missing = Fraction(container.duration, av.time_base) - decoding.last_seconds
+            if missing > max(Fraction(1, 10), 3 / self.info.frame_rate):
+                promised = frames + round(missing * self.info.frame_rate)
         if promised:
             return [
-                f"{self.name}: cut short or damaged; its header promises {promised} frames, "
+                f"{self.name}: cut short or damaged; its header promises about {promised} frames, "
                 f"the {frames} that decode are used"
             ]
         if decoding.damaged:
@@ -210,9 +209,9 @@ def _describe(container: InputContainer, stream: VideoStream, first: av.VideoFra
         time_base=stream.time_base or 1 / _USUAL_FRAME_RATE,
         frame_rate=stream.average_rate or stream.guessed_rate or _USUAL_FRAME_RATE,
         color=Color(
-            primaries=first.color_primaries,
-            transfer=first.color_trc,
-            matrix=RGB_MATRIX if is_rgb else first.colorspace,
+            primaries=_known(first.color_primaries),
+            transfer=_known(first.color_trc),
+            matrix=RGB_MATRIX if is_rgb else _known(first.colorspace),
             range=first.color_range,
         ),
         pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
@@ -220,3 +219,8 @@ def _describe(container: InputContainer, stream: VideoStream, first: av.VideoFra
         bit_depth=max(component.bits for component in first.format.components),
         metadata={k: v for k, v in container.metadata.items() if k.lower() not in _NOT_TITLES},
     )
+
+
+def _known(code_point: int) -> int:
+    """Read the reserved code points 0 and 3, which encoders refuse, as unspecified."""
+    return UNSPECIFIED if code_point in (0, 3) else code_point

@@ -40,7 +40,7 @@ class TrackReader:
                 data=bytes(packet),
                 pts=packet.pts,
                 dts=packet.dts,
-                duration=packet.duration or None,
+                duration=packet.duration,
                 is_keyframe=packet.is_keyframe,
             )
         )
