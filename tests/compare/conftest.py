@@ -1,5 +1,6 @@
 """A tiny clip, and players of it that stand in for decoded .nerv files."""
 
+from types import SimpleNamespace
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -37,8 +38,9 @@ class FakeClip:
 class FakeDecoder:
     """Plays given frames as a decoder would."""
 
-    def __init__(self, frames: Tensor) -> None:
+    def __init__(self, frames: Tensor, *, track_bytes: int = 0) -> None:
         self.frames = frames
+        self.metadata = SimpleNamespace(track_bytes=track_bytes)
 
     def __len__(self) -> int:
         return len(self.frames)

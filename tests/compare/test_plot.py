@@ -37,8 +37,8 @@ def comparison(*, ms_ssim: bool, files: int = 1) -> Comparison:
         width=64, height=64, frames=2, frame_rate=Fraction(25), source_bits_per_pixel=0.2,
         files=tuple(
             FileResult(
-                path=f"{i}.nerv", size_bytes=100, bits_per_pixel=0.1 * (i + 1), quality=quality,
-                decode_seconds=1.0,
+                path=f"{i}.nerv", size_bytes=100, bits_per_pixel=0.2 * (i + 1), picture_bytes=50,
+                picture_bits_per_pixel=0.1 * (i + 1), quality=quality, decode_seconds=1.0,
             )
             for i in range(files)
         ),

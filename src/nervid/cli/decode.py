@@ -28,7 +28,7 @@ class Decode:
     """Video file, folder for images, .npy file, or - for raw RGB on stdout."""
     codec: str = "libx264"
     """FFmpeg's name of the encoder for .mp4, .mkv and .mov, such as libx265, libsvtav1 or ffv1."""
-    crf: float | None = None
+    crf: int | None = None
     """Quality for that encoder; lower is better (libx264: 18 if not given)."""
     start: Annotated[float | None, tyro.conf.arg(metavar="SECONDS")] = None
     """First moment to decode; sound and subtitles are left out of a part."""
@@ -57,6 +57,8 @@ class Decode:
             writer = open_writer(self.output, decoder.info, codec=self.codec, crf=self.crf, tracks=tracks)
             with writer, ProgressLine() as line:
                 for done, index in enumerate(range(first, stop), start=1):
+                    if not writer.is_open:
+                        break  # the reader of stdout has left
                     frame = decoder[index].permute(1, 2, 0).numpy()
                     writer.write(frame, int(decoder.timestamps[index]))
                     pace = done / (time.monotonic() - started)

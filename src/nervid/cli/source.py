@@ -48,6 +48,7 @@ class SourceOptions:
             size=None if self.resize is None else _parse_size(self.resize),
             every=self.every,
             frame_rate=self.fps,
+            tracks=self.tracks,
         )
 
 

@@ -60,7 +60,7 @@ def compare(
         measure_curve(clip, codec, results, preset=preset, vmaf=vmaf, progress=progress)
         for codec, preset in chosen
     ]
-    lines = [(file.path, rate_warning(file.bits_per_pixel, clip.source_bits_per_pixel)) for file in results]
+    lines = [(file.path, rate_warning(file.picture_bits_per_pixel, clip.source_bits_per_pixel)) for file in results]
     return Comparison(
         width=clip.info.width,
         height=clip.info.height,
@@ -90,11 +90,15 @@ def _measure_file(clip: ReferenceClip, path: str | Path, *, vmaf: bool) -> FileR
         if len(video) != len(clip):
             raise frame_count_error(str(path), at_least=len(video), clip_frames=len(clip))
         quality, seconds = measure(clip, video.batches(_BATCH), name=str(path), vmaf=vmaf)
+        track_bytes = video.metadata.track_bytes
     size_bytes = os.stat(path).st_size
+    pixels = len(clip), clip.info.height, clip.info.width
     return FileResult(
         path=str(path),
         size_bytes=size_bytes,
-        bits_per_pixel=bits_per_pixel(size_bytes, len(clip), clip.info.height, clip.info.width),
+        bits_per_pixel=bits_per_pixel(size_bytes, *pixels),
+        picture_bytes=size_bytes - track_bytes,
+        picture_bits_per_pixel=bits_per_pixel(size_bytes - track_bytes, *pixels),
         quality=quality,
         decode_seconds=seconds,
     )

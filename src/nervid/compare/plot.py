@@ -167,9 +167,9 @@ def _draw_rate_panel(axes: Axes, comparison: Comparison, *, ms_ssim: bool) -> No
             linewidth=1.5,
             label=_label(curve),
         )
-    files = sorted(comparison.files, key=lambda file: file.bits_per_pixel)
+    files = sorted(comparison.files, key=lambda file: file.picture_bits_per_pixel)
     axes.plot(
-        [file.bits_per_pixel for file in files],
+        [file.picture_bits_per_pixel for file in files],
         [_score(file, ms_ssim=ms_ssim) for file in files],
         color=_OURS,
         marker="o",
@@ -202,11 +202,11 @@ def _draw_frames_panel(axes: Axes, comparison: Comparison) -> None:
                 if point.matches:
                     color = _CODEC_STYLES[curve.codec][0]
                     axes.plot(point.quality.psnr_db, color=color, linewidth=1)
-    files = sorted(comparison.files, key=lambda file: file.bits_per_pixel)
+    files = sorted(comparison.files, key=lambda file: file.picture_bits_per_pixel)
     for index, file in enumerate(files):
         # Lighter for lower rates, so that one hue still tells the files apart.
         strength = 1.0 if len(files) == 1 else 0.35 + 0.65 * index / (len(files) - 1)
-        label = f"{file.bits_per_pixel:.3g} bpp"
+        label = f"{file.picture_bits_per_pixel:.3g} bpp"
         axes.plot(file.quality.psnr_db, color=_OURS, alpha=strength, linewidth=2, label=label)
     axes.set_xlim(0, max(comparison.frames - 1, 1))
     axes.set_xlabel("frame")

@@ -16,6 +16,10 @@ class FileResult:
     """Bytes on disk, everything in the file included."""
     bits_per_pixel: float
     """8 * size_bytes / (frames * height * width)."""
+    picture_bytes: int
+    """``size_bytes`` less the copied sound and subtitles: what compares with a codec's video stream."""
+    picture_bits_per_pixel: float
+    """8 * picture_bytes / (frames * height * width)."""
     quality: Quality
     """Scores of its frames."""
     decode_seconds: float
@@ -32,6 +36,8 @@ class FileResult:
             "path": self.path,
             "size_bytes": self.size_bytes,
             "bits_per_pixel": self.bits_per_pixel,
+            "picture_bytes": self.picture_bytes,
+            "picture_bits_per_pixel": self.picture_bits_per_pixel,
             "decode_seconds": self.decode_seconds,
             "decode_frames_per_second": self.decode_frames_per_second,
             **self.quality.to_json(),

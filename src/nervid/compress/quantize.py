@@ -8,6 +8,8 @@ from torch import Tensor
 
 from nervid.errors import InputError
 
+FEWEST_BITS, MOST_BITS = 2, 8
+"""Bits per value that a grid may have."""
 SMALLEST_STEP = 2.0**-24
 """The smallest positive float16; a step never rounds to zero."""
 
@@ -31,7 +33,7 @@ class Grid:
     """The tensor axis that has a step for each index, or None for one step in all."""
 
     def __post_init__(self) -> None:
-        if not 2 <= self.bits <= 8:
+        if not FEWEST_BITS <= self.bits <= MOST_BITS:
             raise InputError(f"bits must be 2 to 8, got {self.bits}")
 
     @property

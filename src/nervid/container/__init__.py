@@ -13,6 +13,7 @@ from nervid.container.header import EvenTimestamps as EvenTimestamps
 from nervid.container.header import Header as Header
 from nervid.container.header import TrackSummary as TrackSummary
 from nervid.container.reader import NervFile as NervFile
+from nervid.container.source import BinaryFile as BinaryFile
 from nervid.container.source import ByteSource as ByteSource
 from nervid.container.timestamps import decode_timestamps as decode_timestamps
 from nervid.container.timestamps import encode_timestamps as encode_timestamps

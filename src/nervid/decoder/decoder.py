@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from nervid.container import EMBD, MODL, TRAK, WGHT, ByteSource, NervFile, read_timestamps
+from nervid.container import EMBD, MODL, TRAK, WGHT, BinaryFile, ByteSource, NervFile, read_timestamps
 from nervid.decoder.metadata import VideoMetadata
 from nervid.decoder.network import draw_frame, load_network
 from nervid.errors import InputError
@@ -41,7 +40,7 @@ class Decoder:
         InputError: If the file does not exist or the device is not there.
     """
 
-    def __init__(self, source: str | Path | BinaryIO | ByteSource, *, device: str = "cpu") -> None:
+    def __init__(self, source: str | Path | BinaryFile | ByteSource, *, device: str = "cpu") -> None:
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise InputError(f"device {device} was asked for, but no CUDA device is there; use cpu")
         self._file = NervFile.open(source)
@@ -53,7 +52,7 @@ class Decoder:
     def __len__(self) -> int:
         return self._file.header.frames
 
-    def __getitem__(self, index: int | slice | Sequence[int]) -> UInt8[Tensor, "*frames 3 height width"]:
+    def __getitem__(self, index: int | slice | Sequence[int] | np.ndarray | Tensor) -> UInt8[Tensor, "*frames 3 height width"]:
         if isinstance(index, slice):
             return self._stack(range(len(self))[index])
         if isinstance(index, (list, tuple, range, np.ndarray, Tensor)) and np.ndim(index) == 1:
@@ -70,7 +69,7 @@ class Decoder:
         for first in range(0, len(self), size):
             yield self._stack(range(first, min(first + size, len(self))))
 
-    def frame_at(self, seconds: float) -> UInt8[Tensor, "3 height width"]:
+    def frame_at(self, seconds: int | float) -> UInt8[Tensor, "3 height width"]:
         """Return the frame on screen at a time.
 
         Args:
@@ -134,6 +133,7 @@ class Decoder:
             pixel_aspect=Fraction(*header.pixel_aspect),
             rotation=header.rotation,
             tracks=tuple(f"{track.kind} {track.codec}" for track in header.tracks),
+            track_bytes=sum(entry.length for entry in self._file.entries if entry.tag == TRAK),
             tags=header.metadata,
         )
 
@@ -201,6 +201,6 @@ class Decoder:
         return last + float(1 / Fraction(*self._file.header.frame_rate))
 
 
-def open(source: str | Path | BinaryIO | ByteSource, *, device: str = "cpu") -> Decoder:
+def open(source: str | Path | BinaryFile | ByteSource, *, device: str = "cpu") -> Decoder:
     """Open a .nerv file for playing; see :class:`Decoder`."""
     return Decoder(source, device=device)

@@ -31,5 +31,7 @@ class VideoMetadata:
     """Degrees a player turns the picture, as FFmpeg counts; frames are delivered unturned."""
     tracks: tuple[str, ...]
     """Copied sound and subtitle tracks, such as "audio aac"."""
+    track_bytes: int
+    """Bytes of the file that those take."""
     tags: Mapping[str, str]
     """The source's own metadata, such as its title."""

@@ -19,12 +19,14 @@ PSNR_ATTEMPTS: Final = 5
 """Fits that a quality may cost, per segment."""
 PSNR_SLACK_DB: Final = 0.3
 """A fit this little above the quality is not tried smaller."""
+SIZE_NOISE: Final = 0.03
+"""A coded size this share above the smallest possible one counts as the smallest."""
 DB_PER_DOUBLING: Final = 3.0
 """PSNR gained by doubling the bytes; measured on HNeRV's Table 2 (30.15 dB at 0.35M to 37.43 dB at 3M)."""
 
 
 def plan_network(
-    config: EncodeConfig, *, frames: int, height: int, width: int, budget_bytes: float
+    config: EncodeConfig, *, frames: int, height: int, width: int, budget_bytes: int | float
 ) -> ModelConfig:
     """Return the network that should code to ``budget_bytes``.
 
@@ -39,16 +41,28 @@ def plan_network(
         InputError: If even the smallest network of the family cannot be coded so small; says what it needs.
     """
     least = smallest(config.model, frames=frames, height=height, width=width)
-    least_bytes = stored_count(least) * FEWEST_BITS / 8
+    least_bytes = least_size(config, frames=frames, height=height, width=width)
     if budget_bytes < least_bytes:
         raise InputError(
-            f"{frames} frames of {width}x{height} need at least {int(least_bytes) + 1} bytes for the "
+            f"{frames} frames of {width}x{height} need at least {least_bytes} bytes for the "
             f"smallest {config.model} network, {max(int(budget_bytes), 0)} are left for it; ask for more"
         )
-    parameters = int(budget_bytes * 8 / EXPECTED_BITS[config.bits])
+    parameters = int(budget_bytes * 8 / _expected_bits(config.bits, config.sparsity))
     if parameters <= stored_count(least):
         return least
     return solve(config.model, frames=frames, height=height, width=width, parameters=parameters)
+
+
+def least_size(config: EncodeConfig, *, frames: int, height: int, width: int) -> int:
+    """Return the fewest bytes for weights and embeddings that :func:`plan_network` accepts."""
+    least = smallest(config.model, frames=frames, height=height, width=width)
+    return int(stored_count(least) * FEWEST_BITS / 8) + 1
+
+
+def _expected_bits(bits: int, sparsity: float) -> float:
+    """Coded bits per stored number: which ones are zero, then the others' codes."""
+    zero_or_not = -sum(share * log2(share) for share in (sparsity, 1 - sparsity) if share)
+    return zero_or_not + (1 - sparsity) * EXPECTED_BITS[bits]
 
 
 def stored_count(config: ModelConfig) -> int:
@@ -64,16 +78,20 @@ class Attempt:
     psnr_db: float
 
 
-def next_size(attempts: list[Attempt], target_db: float, first_bytes: int) -> int | None:
-    """Return the bytes to try next, or None when the search is over.
+def next_size(
+    attempts: list[Attempt], target_db: int | float, first_bytes: int, *, least_bytes: int
+) -> int | None:
+    """Return the bytes to try next, never below ``least_bytes``, or None when the search is over.
 
     The first try is ``first_bytes``. After one attempt the size moves along the field's usual slope; after
     two, along the line through the two attempts nearest to the quality (bytes on a logarithmic axis).
     """
     if not attempts:
-        return first_bytes
+        return max(first_bytes, least_bytes)
     enough = [attempt for attempt in attempts if attempt.psnr_db >= target_db]
     if len(attempts) == PSNR_ATTEMPTS or any(a.psnr_db < target_db + PSNR_SLACK_DB for a in enough):
+        return None
+    if any(attempt.size_bytes < least_bytes * (1 + SIZE_NOISE) for attempt in enough):
         return None
     near = sorted(attempts, key=lambda attempt: abs(attempt.psnr_db - target_db))[:2]
     slope = DB_PER_DOUBLING
@@ -83,4 +101,4 @@ def next_size(attempts: list[Attempt], target_db: float, first_bytes: int) -> in
         # A noisy pair must not send the search far off.
         slope = min(max(measured, 1.0), 8.0)
     aim = target_db + PSNR_SLACK_DB / 2
-    return max(int(near[0].size_bytes * 2 ** ((aim - near[0].psnr_db) / slope)), 1)
+    return max(int(near[0].size_bytes * 2 ** ((aim - near[0].psnr_db) / slope)), least_bytes)

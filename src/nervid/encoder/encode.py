@@ -17,7 +17,7 @@ from nervid.compress.streams import encode_tensors
 from nervid.container import canonical_json
 from nervid.decoder.network import draw_frame, load_network, model_to_json
 from nervid.encoder.assemble import EMPTY_SEGMENT, assemble
-from nervid.encoder.budget import Attempt, next_size, plan_network, stored_count
+from nervid.encoder.budget import Attempt, least_size, next_size, plan_network, stored_count
 from nervid.encoder.config import DEFAULT_BITS_PER_PIXEL, EncodeConfig
 from nervid.encoder.job import CodedSegment, Job
 from nervid.encoder.progress import EncodeProgress, ProgressMeter
@@ -102,6 +102,7 @@ class _Encoding:
         try:
             for number, frames in self._pending_segments():
                 self._coded.append(self._encode_segment(number, frames))
+                del frames  # or the next segment would be decoded beside this one
         finally:
             if self._job is not None:
                 self._job.add_seconds(time.monotonic() - self._started)
@@ -119,8 +120,10 @@ class _Encoding:
                 break
             self._coded.append(known)
         first = len(self._coded)
-        for number, array in enumerate(self._clip.iter_segments(self._ranges, first), start=first):
-            yield number, torch.from_numpy(array).permute(0, 3, 1, 2)
+        arrays = self._clip.iter_segments(self._ranges, first)
+        for number in range(first, len(self._ranges)):
+            # The array gets no name here: a segment's frames must be gone before the next one's come.
+            yield number, torch.from_numpy(next(arrays)).permute(0, 3, 1, 2)
 
     def _encode_segment(self, number: int, frames: UInt8[Tensor, "frames 3 height width"]) -> CodedSegment:
         if self._config.psnr is None:
@@ -131,7 +134,7 @@ class _Encoding:
             self._job.store(_segment_name(number), segment)
         return segment
 
-    def _fit_for_quality(self, number: int, frames: Tensor, target_db: float) -> CodedSegment:
+    def _fit_for_quality(self, number: int, frames: Tensor, target_db: int | float) -> CodedSegment:
         """Fit networks of several sizes; return the smallest that reaches the quality, else the best."""
         attempts: list[Attempt] = []
         segments: list[CodedSegment] = []
@@ -139,7 +142,11 @@ class _Encoding:
         if self._coded:
             share = len(self._ranges[number]) / len(self._ranges[number - 1])
             first_bytes = int(self._coded[-1].size_bytes * share)
-        while (size := next_size(attempts, target_db, first_bytes)) is not None:
+        info = self._clip.info
+        least = MODL_BYTES + least_size(
+            self._config, frames=len(frames), height=info.height, width=info.width
+        )
+        while (size := next_size(attempts, target_db, first_bytes, least_bytes=least)) is not None:
             segment = self._fit(number, len(attempts), frames, size)
             segments.append(segment)
             attempts.append(Attempt(segment.size_bytes, segment.psnr_db))
@@ -148,7 +155,7 @@ class _Encoding:
             return min(enough, key=lambda segment: segment.size_bytes)
         return max(segments, key=lambda segment: segment.psnr_db)
 
-    def _fit(self, number: int, attempt: int, frames: Tensor, budget: float) -> CodedSegment:
+    def _fit(self, number: int, attempt: int, frames: Tensor, budget: int | float) -> CodedSegment:
         """Fit and code one network for ``budget`` bytes, MODL included, and measure what it decodes to."""
         name = f"{_segment_name(number)}-fit{attempt}"
         known = None if self._job is None else self._job.load(name)
@@ -168,7 +175,7 @@ class _Encoding:
             effort = replace(effort, epochs=self._config.epochs, minimum_steps=1)
         plan = SegmentPlan(
             model=model,
-            recipe=RECIPES[self._config.recipe or self._config.model],
+            recipe=RECIPES[self._config.recipe],
             effort=effort,
             bits=self._config.bits,
             sparsity=self._config.sparsity,
@@ -188,7 +195,7 @@ class _Encoding:
         return segment
 
     def _reporter(
-        self, number: int, attempt: int, plan: SegmentPlan, budget: float
+        self, number: int, attempt: int, plan: SegmentPlan, budget: int | float
     ) -> Callable[[FitProgress], None] | None:
         if self._meter is None:
             return None
@@ -247,7 +254,9 @@ class _Encoding:
         mean_psnr = float(np.average([segment.psnr_db for segment in self._coded], weights=counts))
         bpp = bits_per_pixel(len(data), len(self._clip), info.height, info.width)
         warnings = [*self._clip.warnings]
-        warning = rate_warning(bpp, self._clip.source_bits_per_pixel)
+        track_bytes = sum(len(track.to_bytes()) for track in self._clip.tracks)
+        picture = bits_per_pixel(len(data) - track_bytes, len(self._clip), info.height, info.width)
+        warning = rate_warning(picture, self._clip.source_bits_per_pixel)
         if warning is not None:
             warnings.append(warning)
         if self._target is not None and not 0.97 * self._target <= len(data) <= self._target:

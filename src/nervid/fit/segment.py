@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from nervid.compress.prune import magnitude_masks
-from nervid.compress.quantize import Grid, straight_through
+from nervid.compress.quantize import MOST_BITS, Grid, straight_through
 from nervid.compress.streams import QuantizedTensor
 from nervid.fit.checkpoint import Checkpoint, save_checkpoint
 from nervid.fit.precision import Precision
@@ -177,11 +177,15 @@ def _fit(
 
 
 def _grids(network: Representation, masks: dict[str, Tensor], plan: SegmentPlan) -> dict[str, Grid]:
+    """Grids for the plan's bits and size; more bits where the finest grids would leave the size unused."""
     tensors = _masked(dict(network.named_parameters()), masks)
-    grids = base_grids(tensors, bits=plan.bits)
     if plan.target_bytes is None:
-        return grids
-    return solve_grids(tensors, grids, target_bytes=SIZE_AIM * plan.target_bytes)
+        return base_grids(tensors, bits=plan.bits)
+    for bits in range(plan.bits, MOST_BITS + 1):
+        grids = solve_grids(tensors, base_grids(tensors, bits=bits), target_bytes=SIZE_AIM * plan.target_bytes)
+        if coded_bytes(tensors, grids) >= SIZE_WINDOW[0] * plan.target_bytes:
+            break
+    return grids
 
 
 def _finetune(

@@ -30,6 +30,7 @@ def read(
     size: tuple[int, int] | None = None,
     every: int = 1,
     frame_rate: int | float | Fraction | None = None,
+    tracks: bool = True,
 ) -> "Clip":
     """Open a video without decoding more than its first frame.
 
@@ -43,6 +44,7 @@ def read(
             keeps its shape on screen.
         every: Take every n-th frame of that range, 1 or more.
         frame_rate: Frames per second of images and arrays, 25 by default; a file has its own.
+        tracks: Whether sound and subtitles belong to the clip.
 
     Returns:
         The clip. A trimmed clip begins at time 0, an untrimmed one keeps its timestamps.
@@ -57,6 +59,7 @@ def read(
         size=size,
         every=every,
         frame_rate=None if frame_rate is None else Fraction(str(frame_rate)),
+        tracks=tracks,
     )
     clip = Clip(select_source(source, options.frame_rate), options)
     if options.trims:
@@ -132,6 +135,8 @@ class Clip:
     @cached_property
     def tracks(self) -> tuple[Track, ...]:
         """Audio and subtitles; of a trimmed clip the packets inside its range."""
+        if not self._options.tracks:
+            return ()
         if not self._options.trims:
             return self._survey.tracks
         start = self._zero * self.info.time_base

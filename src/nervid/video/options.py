@@ -22,6 +22,8 @@ class ReadOptions:
     """Take every n-th frame, 1 or more."""
     frame_rate: Fraction | None = None
     """Frames per second of images and arrays, above 0; None for 25."""
+    tracks: bool = True
+    """Whether sound and subtitles belong to the clip."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.start_seconds) and self.start_seconds >= 0):

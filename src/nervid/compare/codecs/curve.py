@@ -54,7 +54,7 @@ def measure_curve(
     runs = CodecRuns(clip, codec, preset=preset, progress=progress)
     matches: dict[float, list[str]] = {}
     for file in files:
-        matches.setdefault(runs.matching(file.size_bytes).crf, []).append(file.path)
+        matches.setdefault(runs.matching(file.picture_bytes).crf, []).append(file.path)
     spacing = codec.halving / 2
     around = [min(matches) - spacing * k for k in (1, 2)] + [max(matches) + spacing * k for k in (1, 2)]
     points: dict[float, CodecPoint] = {}
@@ -118,7 +118,7 @@ def _bd_rate_against(
         percent = bd_rate(
             [point.bits_per_pixel for point in anchor],
             [point.quality.mean_psnr_db for point in anchor],
-            [file.bits_per_pixel for file in files],
+            [file.picture_bits_per_pixel for file in files],
             [file.quality.mean_psnr_db for file in files],
         )
     except (InputError, MissingExtraError) as error:  # the measurements stand without it
