@@ -67,11 +67,11 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tiny_clip: nerv
     assert nervid.encode(tiny_clip, replace(QUICK, seed=2)).data != first
 
 
-@pytest.mark.parametrize("stop_at", [5, 13])
+@pytest.mark.parametrize("stop_at", [5, 27])
 def test_a_stopped_encoding_goes_on_to_the_same_bytes(
     tiny_clip: nervid.Clip, tmp_path: Path, stop_at: int
 ) -> None:
-    """Once in the first phase (12 steps), once while fine-tuning."""
+    """Once in the first phase (24 steps), once while fine-tuning."""
     steps: list[EncodeProgress] = []
     with pytest.raises(Interrupted):
         nervid.encode(
@@ -84,7 +84,7 @@ def test_a_stopped_encoding_goes_on_to_the_same_bytes(
     resumed: list[EncodeProgress] = []
     encoded = nervid.encode(tiny_clip, QUICK, workdir=tmp_path / "job", on_progress=resumed.append)
     assert encoded.data == nervid.encode(tiny_clip, QUICK).data
-    assert len(steps) + len(resumed) == 15
+    assert len(steps) + len(resumed) == 30
     assert not (tmp_path / "job").exists()
 
 
@@ -120,8 +120,8 @@ def test_a_quality_is_reached_or_the_report_says_so(tiny_clip: nervid.Clip) -> N
     reached = nervid.encode(tiny_clip, psnr=12.0, epochs=20)
     assert reached.report.psnr_db >= 12.0
     assert reached.report.warnings == ()
-    missed = nervid.encode(tiny_clip, psnr=90.0, epochs=1)
-    assert "asked for 90 dB, reached" in missed.report.warnings[-1]
+    missed = nervid.encode(tiny_clip, psnr=40.0, epochs=1)
+    assert "asked for 40 dB, reached" in missed.report.warnings[-1]
 
 
 @pytest.mark.parametrize("size", ["100B", "700B"])

@@ -21,6 +21,8 @@ PSNR_SLACK_DB: Final = 0.3
 """A fit this little above the quality is not tried smaller."""
 SIZE_NOISE: Final = 0.03
 """A coded size this share above the smallest possible one counts as the smallest."""
+MOST_DOUBLINGS: Final = 2.0
+"""How far the size moves from one fit to the next, either way."""
 DB_PER_DOUBLING: Final = 3.0
 """PSNR gained by doubling the bytes; measured on HNeRV's Table 2 (30.15 dB at 0.35M to 37.43 dB at 3M)."""
 
@@ -101,4 +103,8 @@ def next_size(
         # A noisy pair must not send the search far off.
         slope = min(max(measured, 1.0), 8.0)
     aim = target_db + PSNR_SLACK_DB / 2
-    return max(int(near[0].size_bytes * 2 ** ((aim - near[0].psnr_db) / slope)), least_bytes)
+    doublings = (aim - near[0].psnr_db) / slope
+    # No leap: far from the quality the slope is only a guess, and a network of ten times the size takes ten times
+    # as long to fit.
+    doublings = min(max(doublings, -MOST_DOUBLINGS), MOST_DOUBLINGS)
+    return max(int(near[0].size_bytes * 2**doublings), least_bytes)
