@@ -47,12 +47,19 @@ def main() -> None:
     """Run the demo from end to end."""
     started = time.monotonic()
     OUT.mkdir(exist_ok=True)
-    source, file, video, picture = nervid.demo_clip(), OUT / "bunny.nerv", OUT / "bunny.mp4", OUT / "bunny.png"
+    source, file, video, picture = (
+        nervid.demo_clip(),
+        OUT / "bunny.nerv",
+        OUT / "bunny.mp4",
+        OUT / "bunny.png",
+    )
     encoded = run("encode", source, file, "--bpp", BITS_PER_PIXEL, "--epochs", EPOCHS)
     decoded = run("decode", file, video)
     compared = run("compare", source, file, "--plot", OUT / "plots.png")
     (measured,) = compared["files"]  # type: ignore[misc]
-    draw_picture(nervid.read(source), file, picture, measured["psnr_db_per_frame"], measured["bits_per_pixel"])
+    draw_picture(
+        nervid.read(source), file, picture, measured["psnr_db_per_frame"], measured["bits_per_pixel"]
+    )
 
     table = Table(title="48 frames of Big Buck Bunny, 320x180, with sound", title_justify="left")
     for name in ("size", "bpp", "PSNR", "MS-SSIM", "encode", "decode"):
@@ -67,7 +74,9 @@ def main() -> None:
     )
     console = Console()
     console.print(table)
-    console.print(f"{file}  the network\n{video}  decoded, {decoded['frames']} frames and the clip's own sound")
+    console.print(
+        f"{file}  the network\n{video}  decoded, {decoded['frames']} frames and the clip's own sound"
+    )
     console.print(f"{picture}  original | decoded | difference\n{OUT / 'plots.png'}  quality of every frame")
     console.print(f"{time.monotonic() - started:.0f} s in all")
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from benchmarks.bars import Bar, Hardware, commit, from_json, load, merge, record, show, to_json, unmet_first
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from benchmarks.bars import Bar, Hardware, commit, from_json, load, merge, record, show, to_json, unmet_first
 from nervid.errors import InputError, OutputError
 
 MACHINE = Hardware(cpu="a CPU", cores=2, gpu=None)

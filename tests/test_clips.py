@@ -13,13 +13,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from benchmarks import clips
-from benchmarks.clips import Package, PackagedClip
-from benchmarks.make_demo_clip import changes, liveliest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from benchmarks import clips
+from benchmarks.clips import Package, PackagedClip
+from benchmarks.make_demo_clip import changes, liveliest
 from nervid.data import demo_clip
 from nervid.errors import InputError, OutputError
 

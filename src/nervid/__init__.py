@@ -46,7 +46,7 @@ __all__ = [
     "read",
 ]
 
-# Where each name lives. Importing nervid is quick: torch and PyAV are loaded when a name that needs them is used.
+# Where each name lives. Importing nervid is quick: torch is loaded with the first name that needs it.
 _HOMES = {
     "Clip": "nervid.video",
     "Decoder": "nervid.decoder",

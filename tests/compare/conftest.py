@@ -1,10 +1,9 @@
 """A tiny clip, and players of it that stand in for decoded .nerv files."""
 
-from types import SimpleNamespace
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Self
 
 import numpy as np

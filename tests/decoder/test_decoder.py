@@ -88,7 +88,7 @@ def test_a_frame_is_found_at_its_own_time(path: Path) -> None:
 
 @pytest.mark.parametrize("seconds", [-0.1, 5.0, float("nan")])
 def test_a_time_off_the_clip_is_refused_with_its_duration(path: Path, seconds: float) -> None:
-    with nervid.open(path) as video, pytest.raises(nervid.InputError, match="plays from 0 s to 0.6"):
+    with nervid.open(path) as video, pytest.raises(nervid.InputError, match=r"plays from 0 s to 0\.6"):
         video.frame_at(seconds)
 
 

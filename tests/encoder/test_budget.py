@@ -22,13 +22,17 @@ def test_more_bytes_and_fewer_bits_give_more_parameters() -> None:
 
 @pytest.mark.parametrize("model", ["nerv", "hnerv"])
 def test_a_size_below_the_smallest_network_is_refused_with_what_it_needs(model: str) -> None:
-    with pytest.raises(InputError, match=rf"need at least \d+ bytes for the smallest {model} network, 100 are"):
+    with pytest.raises(
+        InputError, match=rf"need at least \d+ bytes for the smallest {model} network, 100 are"
+    ):
         plan(100.0, model=model)
 
 
 def test_a_size_just_above_the_minimum_gets_the_smallest_network() -> None:
     least = smallest("hnerv", frames=48, height=180, width=320)
-    assert plan(stored_count(least) * 2.0 / 8 + 1) == plan(stored_count(least) * 3.0 / 8) == stored_count(least)
+    assert (
+        plan(stored_count(least) * 2.0 / 8 + 1) == plan(stored_count(least) * 3.0 / 8) == stored_count(least)
+    )
 
 
 @given(quality=st.floats(24, 36), slope=st.floats(1.5, 6), noise=st.floats(-0.1, 0.1))

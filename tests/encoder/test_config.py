@@ -8,7 +8,14 @@ from nervid.errors import InputError
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("500kB", 500_000), ("2MB", 2_000_000), ("64KiB", 65_536), ("1.5 mib", 1_572_864), ("812", 812), ("9B", 9)],
+    [
+        ("500kB", 500_000),
+        ("2MB", 2_000_000),
+        ("64KiB", 65_536),
+        ("1.5 mib", 1_572_864),
+        ("812", 812),
+        ("9B", 9),
+    ],
 )
 def test_sizes_are_numbers_with_units(text: str, size: int) -> None:
     assert parse_size(text) == size

@@ -1,6 +1,7 @@
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def test_the_size_is_kept_within_three_percent_below(tiny_clip: nervid.Clip, siz
 
 @pytest.mark.parametrize("options", [{"bits": 4}, {"bits": 8}, {"sparsity": 0.4}])
 def test_the_size_is_kept_for_other_bits_and_pruned_weights(
-    tiny_clip: nervid.Clip, options: dict[str, float]
+    tiny_clip: nervid.Clip, options: dict[str, Any]
 ) -> None:
     encoded = nervid.encode(tiny_clip, size="5kB", epochs=6, **options)
     assert 0.97 * 5000 <= len(encoded.data) <= 5000

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_every_frame_is_seen_once_an_epoch() -> None:
     trainer = make_trainer(start())
     seen = [trainer._indices(step).tolist() for step in range(6)]
     assert [len(batch) for batch in seen] == [2, 2, 1, 2, 2, 1]
-    assert sorted(sum(seen[:3], [])) == sorted(sum(seen[3:], [])) == [0, 1, 2, 3, 4]
+    assert sorted(chain(*seen[:3])) == sorted(chain(*seen[3:])) == [0, 1, 2, 3, 4]
 
 
 def test_the_same_seed_takes_the_same_steps_and_another_does_not() -> None:

@@ -4,7 +4,19 @@ import os
 import sys
 from pathlib import Path
 
-from nervid.container import EMBD, MODL, TIME, TRAK, WGHT, WHOLE_FILE, Header, Section, TrackSummary, pack, save
+from nervid.container import (
+    EMBD,
+    MODL,
+    TIME,
+    TRAK,
+    WGHT,
+    WHOLE_FILE,
+    Header,
+    Section,
+    TrackSummary,
+    pack,
+    save,
+)
 
 GOLDEN = Path(__file__).with_name("container_v1.nerv")
 

@@ -71,9 +71,9 @@ class Decode:
         elif self.json:
             print_json({"output": self.output, "frames": stop - first, "seconds": seconds})
         else:
-            pace = f"{(stop - first) / seconds:.1f} frames/s"
+            speed = f"{(stop - first) / seconds:.1f} frames/s"
             stdout().print(
-                f"{self.output}: {stop - first} frames in {time_text(seconds)}, {pace}", soft_wrap=True
+                f"{self.output}: {stop - first} frames in {time_text(seconds)}, {speed}", soft_wrap=True
             )
         return 0
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -40,6 +40,8 @@ class Encode:
     """What to encode to."""
     source_options: tyro.conf.OmitArgPrefixes[SourceOptions] = field(default_factory=SourceOptions)
     """What to take of the source."""
+    save_every: Annotated[float, tyro.conf.arg(metavar="SECONDS")] = 20.0
+    """Time between two saves of the state: the most that a kill loses."""
     json: bool = False
     """Print the result as JSON."""
 
@@ -61,6 +63,7 @@ class Encode:
                     workdir=workdir,
                     on_progress=_shower(line),
                     should_stop=should_stop,
+                    save_seconds=self.save_every,
                 )
         except Interrupted:
             print_note(f"stopped; the state is in {workdir}; run the same command to go on")
@@ -79,7 +82,8 @@ class Encode:
         stdout().print(
             f"{self.output}: {bytes_text(report.size_bytes)} ({report.size_bytes} bytes), "
             f"{report.bits_per_pixel:.4f} bpp, {report.psnr_db:.2f} dB, {report.frames} frames "
-            f"{report.width}x{report.height}, {time_text(report.seconds)} on {report.device}, {report.precision}",
+            f"{report.width}x{report.height}, "
+            f"{time_text(report.seconds)} on {report.device}, {report.precision}",
             soft_wrap=True,
         )
 
@@ -102,7 +106,7 @@ def _shower(line: ProgressLine) -> "Callable[[EncodeProgress], None]":
 
 @contextmanager
 def _stop_on_signal() -> "Iterator[Callable[[], bool]]":
-    """Turn the first Ctrl-C or SIGTERM into a question that the fit asks between steps; a second one kills."""
+    """Let the first Ctrl-C or SIGTERM stop the fit between two steps; a second one kills."""
     stopped: list[int] = []
 
     def handle(number: int, _: object) -> None:

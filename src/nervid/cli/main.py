@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a nervid error becomes one line, never a traceback."""
     try:
         command = tyro.cli(
-            Command,  # type: ignore[arg-type]
+            Command,
             args=argv,
             prog="nervid",
             description="Video stored as a neural network: one small file, any frame in any order.",

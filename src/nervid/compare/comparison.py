@@ -60,7 +60,9 @@ def compare(
         measure_curve(clip, codec, results, preset=preset, vmaf=vmaf, progress=progress)
         for codec, preset in chosen
     ]
-    lines = [(file.path, rate_warning(file.picture_bits_per_pixel, clip.source_bits_per_pixel)) for file in results]
+    lines = [
+        (file.path, rate_warning(file.picture_bits_per_pixel, clip.source_bits_per_pixel)) for file in results
+    ]
     return Comparison(
         width=clip.info.width,
         height=clip.info.height,

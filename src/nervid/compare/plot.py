@@ -210,7 +210,7 @@ def _draw_frames_panel(axes: Axes, comparison: Comparison) -> None:
         axes.plot(file.quality.psnr_db, color=_OURS, alpha=strength, linewidth=2, label=label)
     axes.set_xlim(0, max(comparison.frames - 1, 1))
     axes.set_xlabel("frame")
-    at_rate = f", at {files[0].bits_per_pixel:.3g} bpp" if len(files) == 1 else ""
+    at_rate = f", at {files[0].picture_bits_per_pixel:.3g} bpp" if len(files) == 1 else ""
     axes.set_title(f"PSNR of each frame (dB){at_rate}")
 
 

@@ -40,7 +40,7 @@ def magnitude_masks(
     magnitudes = torch.cat([weight.detach().abs().flatten() for weight in prunable.values()])
     keep = torch.ones(magnitudes.numel(), dtype=torch.bool, device=magnitudes.device)
     keep[torch.argsort(magnitudes, stable=True)[: int(sparsity * magnitudes.numel())]] = False
-    parts = keep.split([weight.numel() for weight in prunable.values()])
+    parts = torch.split(keep, [weight.numel() for weight in prunable.values()])
     return {name: part.reshape(prunable[name].shape) for name, part in zip(prunable, parts, strict=True)}
 
 

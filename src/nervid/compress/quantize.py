@@ -39,12 +39,12 @@ class Grid:
     @property
     def lowest_code(self) -> int:
         """The smallest code, -2**(bits-1)."""
-        return -(2 ** (self.bits - 1))
+        return -(1 << self.bits - 1)
 
     @property
     def highest_code(self) -> int:
         """The largest code, 2**(bits-1) - 1."""
-        return 2 ** (self.bits - 1) - 1
+        return (1 << self.bits - 1) - 1
 
     def coarsened(self, factor: float) -> "Grid":
         """Return this grid with every step multiplied by ``factor`` (> 0) and rounded to float16."""

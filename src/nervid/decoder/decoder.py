@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,13 +47,15 @@ class Decoder:
         self._file = NervFile.open(source)
         self._device = device
         self._starts = np.concatenate([[0], np.cumsum(self._file.header.segments)])
-        self._networks: OrderedDict[int, Representation] = OrderedDict()
+        self._networks: OrderedDict[int, Representation[Any]] = OrderedDict()
         self._timestamps: np.ndarray | None = None
 
     def __len__(self) -> int:
         return self._file.header.frames
 
-    def __getitem__(self, index: int | slice | Sequence[int] | np.ndarray | Tensor) -> UInt8[Tensor, "*frames 3 height width"]:
+    def __getitem__(
+        self, index: int | slice | Sequence[int] | np.ndarray | Tensor
+    ) -> UInt8[Tensor, "*frames 3 height width"]:
         if isinstance(index, slice):
             return self._stack(range(len(self))[index])
         if isinstance(index, (list, tuple, range, np.ndarray, Tensor)) and np.ndim(index) == 1:
@@ -69,7 +72,7 @@ class Decoder:
         for first in range(0, len(self), size):
             yield self._stack(range(first, min(first + size, len(self))))
 
-    def frame_at(self, seconds: int | float) -> UInt8[Tensor, "3 height width"]:
+    def frame_at(self, seconds: float) -> UInt8[Tensor, "3 height width"]:
         """Return the frame on screen at a time.
 
         Args:
@@ -177,7 +180,7 @@ class Decoder:
         # Contiguous, so that a frame's memory layout, too, is the same alone and in a batch.
         return draw_frame(self._network(segment), index - int(self._starts[segment])).cpu().contiguous()
 
-    def _network(self, segment: int) -> Representation:
+    def _network(self, segment: int) -> Representation[Any]:
         if segment not in self._networks:
             self._networks[segment] = load_network(
                 self._file.read(MODL, segment),

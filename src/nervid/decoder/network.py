@@ -11,12 +11,12 @@ from nervid.compress.streams import decode_tensors
 from nervid.errors import CorruptSectionError
 from nervid.models.config import ModelConfig, from_json, to_json
 from nervid.models.registry import build
-from nervid.models.representation import EMBEDDINGS, Representation
+from nervid.models.representation import EMBEDDINGS, Representation, in_channels_last
 from nervid.models.sizing import embedding_count, parameter_count
 
 VALUES_PER_BYTE, SPARE_VALUES = 1024, 1 << 20
-"""A section of n bytes may hold at most 1024 n + 2**20 numbers; more is refused before allocating. Real ones hold
-below 4 a byte; only constant tensors come near the limit."""
+"""A section of n bytes may hold at most 1024 n + 2**20 numbers; more is refused before allocating. Real ones
+hold below 4 a byte; only constant tensors come near the limit."""
 
 
 def model_to_json(config: ModelConfig) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def model_to_json(config: ModelConfig) -> dict[str, Any]:
     return {"model": to_json(config)}
 
 
-def load_network(modl: bytes, wght: bytes, embd: bytes | None, *, frames: int) -> Representation:
+def load_network(modl: bytes, wght: bytes, embd: bytes | None, *, frames: int) -> Representation[Any]:
     """Build a segment's network from its sections.
 
     Args:
@@ -43,7 +43,8 @@ def load_network(modl: bytes, wght: bytes, embd: bytes | None, *, frames: int) -
     config = _read_config(modl)
     if config.frames != frames:
         raise CorruptSectionError(
-            f"section MODL: the network draws {config.frames} frames, the header says {frames}; encode again"
+            f"section MODL: wanted a network of {frames} frames, as the header says, "
+            f"got one of {config.frames}; encode the file again"
         )
     for tag, count, data in (
         ("WGHT", parameter_count(config), wght),
@@ -68,10 +69,10 @@ def load_network(modl: bytes, wght: bytes, embd: bytes | None, *, frames: int) -
             tensors = decode_tensors(data, [tuple(parameters[name].shape) for name in names])
             for name, tensor in zip(names, tensors, strict=True):
                 parameters[name].copy_(tensor.values())
-    return network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+    return in_channels_last(network.requires_grad_(False).eval())
 
 
-def draw_frame(network: Representation, index: int) -> UInt8[Tensor, "3 height width"]:
+def draw_frame(network: Representation[Any], index: int) -> UInt8[Tensor, "3 height width"]:
     """Draw one frame of the segment, on the network's device.
 
     Frames are drawn one by one on purpose: convolution kernels sum in another order for another batch size,
@@ -80,7 +81,7 @@ def draw_frame(network: Representation, index: int) -> UInt8[Tensor, "3 height w
     return (draw_float_frame(network, index) * 255).round_().clamp_(0, 255).to(torch.uint8)
 
 
-def draw_float_frame(network: Representation, index: int) -> Tensor:
+def draw_float_frame(network: Representation[Any], index: int) -> Tensor:
     """Draw one frame of the segment as float32 [3, height, width] in [0, 1], before rounding."""
     device = next(network.parameters()).device
     with torch.inference_mode():

@@ -54,7 +54,8 @@ def assemble(
         bit_depth=info.bit_depth,
         metadata=dict(info.metadata),
         tracks=tuple(
-            TrackSummary(kind=track.kind, codec=track.codec, language=track.language or None) for track in clip.tracks
+            TrackSummary(kind=track.kind, codec=track.codec, language=track.language or None)
+            for track in clip.tracks
         ),
         provenance=provenance,
     )

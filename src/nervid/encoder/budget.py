@@ -28,7 +28,7 @@ DB_PER_DOUBLING: Final = 3.0
 
 
 def plan_network(
-    config: EncodeConfig, *, frames: int, height: int, width: int, budget_bytes: int | float
+    config: EncodeConfig, *, frames: int, height: int, width: int, budget_bytes: float
 ) -> ModelConfig:
     """Return the network that should code to ``budget_bytes``.
 
@@ -80,9 +80,7 @@ class Attempt:
     psnr_db: float
 
 
-def next_size(
-    attempts: list[Attempt], target_db: int | float, first_bytes: int, *, least_bytes: int
-) -> int | None:
+def next_size(attempts: list[Attempt], target_db: float, first_bytes: int, *, least_bytes: int) -> int | None:
     """Return the bytes to try next, never below ``least_bytes``, or None when the search is over.
 
     The first try is ``first_bytes``. After one attempt the size moves along the field's usual slope; after
@@ -104,7 +102,7 @@ def next_size(
         slope = min(max(measured, 1.0), 8.0)
     aim = target_db + PSNR_SLACK_DB / 2
     doublings = (aim - near[0].psnr_db) / slope
-    # No leap: far from the quality the slope is only a guess, and a network of ten times the size takes ten times
-    # as long to fit.
+    # No leap: far from the quality the slope is only a guess, and a network ten times as large takes ten
+    # times as long to fit.
     doublings = min(max(doublings, -MOST_DOUBLINGS), MOST_DOUBLINGS)
     return max(int(near[0].size_bytes * 2**doublings), least_bytes)

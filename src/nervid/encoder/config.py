@@ -18,11 +18,11 @@ _UNITS = {"": 1, "B": 1, "kB": 1000, "MB": 10**6, "GB": 10**9, "KiB": 1024, "MiB
 class EncodeConfig:
     """Choices for one encoding. At most one of ``bpp``, ``size`` and ``psnr`` is given."""
 
-    bpp: int | float | None = None
+    bpp: float | None = None
     """Bits per pixel of the whole file, sound included (0.1 if no dial is given)."""
     size: str | None = None
     """Size of the whole file, such as 500kB, 2MB or 64KiB; kept within 3 % below."""
-    psnr: int | float | None = None
+    psnr: float | None = None
     """Quality to reach, mean PSNR over all frames in dB, with as few bytes as a few fits can find."""
     preset: PresetName = "balanced"
     """Effort: fast 100 epochs, balanced 300, best 1200."""
@@ -33,7 +33,7 @@ class EncodeConfig:
     epochs: int | None = None
     """Passes over the frames instead of the preset's."""
     bits: int = 6
-    """Bits per weight before entropy coding, 2 to 8; more where that many would leave the asked size unused."""
+    """Bits per weight before entropy coding, 2 to 8; more where these leave the asked size unused."""
     sparsity: float = 0.0
     """Share of the weights pruned to zero, in [0, 1)."""
     max_segment_frames: int = 240

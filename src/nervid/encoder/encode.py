@@ -42,6 +42,7 @@ def encode(
     workdir: str | Path | None = None,
     on_progress: Callable[[EncodeProgress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    save_seconds: float = 20.0,
     **options: Any,  # noqa: ANN401 - the fields of EncodeConfig, checked by it
 ) -> Encoded:
     """Encode a clip.
@@ -52,6 +53,7 @@ def encode(
         workdir: Folder that keeps the state, so that the same call goes on after a break; removed at the end.
         on_progress: Called after every step.
         should_stop: Asked before every step; True saves the state and raises ``Interrupted``.
+        save_seconds: Time between two saves of the state, in seconds: the most that a kill loses.
         **options: Fields of :class:`EncodeConfig`, in place of those in ``config``.
 
     Returns:
@@ -63,7 +65,7 @@ def encode(
         Interrupted: When ``should_stop`` said so.
     """
     config = replace(config or EncodeConfig(), **options)
-    return _Encoding(clip, config, workdir, on_progress, should_stop).run()
+    return _Encoding(clip, config, workdir, on_progress, should_stop, save_seconds).run()
 
 
 class _Encoding:
@@ -76,9 +78,10 @@ class _Encoding:
         workdir: str | Path | None,
         on_progress: Callable[[EncodeProgress], None] | None,
         should_stop: Callable[[], bool] | None,
+        save_seconds: float,
     ) -> None:
         self._clip, self._config = clip, config
-        self._should_stop = should_stop
+        self._should_stop, self._save_seconds = should_stop, save_seconds
         self._device = _device(config.device)
         self._started = time.monotonic()
         self._ranges = clip.segments(config.max_segment_frames)
@@ -134,7 +137,7 @@ class _Encoding:
             self._job.store(_segment_name(number), segment)
         return segment
 
-    def _fit_for_quality(self, number: int, frames: Tensor, target_db: int | float) -> CodedSegment:
+    def _fit_for_quality(self, number: int, frames: Tensor, target_db: float) -> CodedSegment:
         """Fit networks of several sizes; return the smallest that reaches the quality, else the best."""
         attempts: list[Attempt] = []
         segments: list[CodedSegment] = []
@@ -155,7 +158,7 @@ class _Encoding:
             return min(enough, key=lambda segment: segment.size_bytes)
         return max(segments, key=lambda segment: segment.psnr_db)
 
-    def _fit(self, number: int, attempt: int, frames: Tensor, budget: int | float) -> CodedSegment:
+    def _fit(self, number: int, attempt: int, frames: Tensor, budget: float) -> CodedSegment:
         """Fit and code one network for ``budget`` bytes, MODL included, and measure what it decodes to."""
         name = f"{_segment_name(number)}-fit{attempt}"
         known = None if self._job is None else self._job.load(name)
@@ -188,6 +191,7 @@ class _Encoding:
             on_step=self._reporter(number, attempt, plan, budget),
             should_stop=self._should_stop,
             checkpoint=None if self._job is None else self._job.checkpoint(name),
+            save_seconds=self._save_seconds,
         )
         segment = _code(modl, fit_segment(frames, plan, hooks), frames, self._device)
         if self._job is not None:
@@ -195,7 +199,7 @@ class _Encoding:
         return segment
 
     def _reporter(
-        self, number: int, attempt: int, plan: SegmentPlan, budget: int | float
+        self, number: int, attempt: int, plan: SegmentPlan, budget: float
     ) -> Callable[[FitProgress], None] | None:
         if self._meter is None:
             return None

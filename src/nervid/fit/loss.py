@@ -60,7 +60,7 @@ def multi_resolution_distortion(
     loss = distortion(drawn[-1], target, recipe)
     without_ssim = replace(recipe, ssim=0.0)
     for image in drawn[:-1]:
-        small = functional.adaptive_avg_pool2d(target, image.shape[-2:])
+        small = functional.adaptive_avg_pool2d(target, (image.shape[-2], image.shape[-1]))
         # SSIM's window does not fit into the smallest images; there the pixel terms stand alone.
         fits = min(image.shape[-2:]) >= SSIM_WINDOW
         loss = loss + coarse_weight * distortion(image, small, recipe if fits else without_ssim)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -21,7 +22,7 @@ from nervid.fit.trainer import FitProgress, Trainer
 from nervid.models.config import HnervConfig, ModelConfig
 from nervid.models.convnext import HnervEncoder
 from nervid.models.registry import build, build_encoder
-from nervid.models.representation import EMBEDDINGS, Representation
+from nervid.models.representation import EMBEDDINGS, Representation, in_channels_last
 
 GRID_UPDATES = (0.0, 0.25, 0.5, 0.75, 0.9)
 """Shares of the fine-tuning at which the grids are solved anew for the size; fixed in between, untuned."""
@@ -78,6 +79,8 @@ class Hooks:
     """Asked before every step; True saves the state and raises Interrupted."""
     checkpoint: Path | None = None
     """File that keeps the resumable state; None keeps none."""
+    save_seconds: float = 20.0
+    """Time between two saves of it, in seconds."""
 
 
 def fit_segment(
@@ -125,16 +128,15 @@ def fit_segment(
     )
 
 
-def _initialize(plan: SegmentPlan, device: torch.device) -> tuple[Representation, HnervEncoder | None]:
-    network = build(plan.model, seed=plan.seed).to(device, memory_format=torch.channels_last)
+def _initialize(plan: SegmentPlan, device: torch.device) -> tuple[Representation[Any], HnervEncoder | None]:
+    network = in_channels_last(build(plan.model, seed=plan.seed).to(device))
     if not isinstance(plan.model, HnervConfig):
         return network, None
-    encoder = build_encoder(plan.model, seed=plan.seed)
-    return network, encoder.to(device, memory_format=torch.channels_last)
+    return network, in_channels_last(build_encoder(plan.model, seed=plan.seed).to(device))
 
 
 def _fit(
-    network: Representation,
+    network: Representation[Any],
     encoder: HnervEncoder | None,
     frames: UInt8[Tensor, "frames 3 height width"],
     plan: SegmentPlan,
@@ -167,6 +169,7 @@ def _fit(
     trainer.run(
         on_step=hooks.on_step,
         should_stop=hooks.should_stop,
+        save_seconds=hooks.save_seconds,
         save=_saver(hooks, trainer, key, {}, {}),
     )
     if encoder is not None:
@@ -176,20 +179,22 @@ def _fit(
                 embeddings[index] = encoder(frames[index : index + 1].to(torch.float32) / 255)[0]
 
 
-def _grids(network: Representation, masks: dict[str, Tensor], plan: SegmentPlan) -> dict[str, Grid]:
+def _grids(network: Representation[Any], masks: dict[str, Tensor], plan: SegmentPlan) -> dict[str, Grid]:
     """Grids for the plan's bits and size; more bits where the finest grids would leave the size unused."""
     tensors = _masked(dict(network.named_parameters()), masks)
     if plan.target_bytes is None:
         return base_grids(tensors, bits=plan.bits)
     for bits in range(plan.bits, MOST_BITS + 1):
-        grids = solve_grids(tensors, base_grids(tensors, bits=bits), target_bytes=SIZE_AIM * plan.target_bytes)
+        grids = solve_grids(
+            tensors, base_grids(tensors, bits=bits), target_bytes=SIZE_AIM * plan.target_bytes
+        )
         if coded_bytes(tensors, grids) >= SIZE_WINDOW[0] * plan.target_bytes:
             break
     return grids
 
 
 def _finetune(
-    network: Representation,
+    network: Representation[Any],
     frames: UInt8[Tensor, "frames 3 height width"],
     plan: SegmentPlan,
     hooks: Hooks,
@@ -235,6 +240,7 @@ def _finetune(
         on_step=hooks.on_step,
         before_step=before_step,
         should_stop=hooks.should_stop,
+        save_seconds=hooks.save_seconds,
         save=_saver(hooks, trainer, key, grids, masks),
     )
     if plan.target_bytes is not None:

@@ -25,11 +25,11 @@ from nervid.video.track import Track
 def read(
     source: str | os.PathLike[str] | np.ndarray | Any,  # noqa: ANN401 anything with __array__
     *,
-    start_seconds: int | float = 0.0,
-    duration_seconds: int | float | None = None,
+    start_seconds: float = 0.0,
+    duration_seconds: float | None = None,
     size: tuple[int, int] | None = None,
     every: int = 1,
-    frame_rate: int | float | Fraction | None = None,
+    frame_rate: float | Fraction | None = None,
     tracks: bool = True,
 ) -> "Clip":
     """Open a video without decoding more than its first frame.

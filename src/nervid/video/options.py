@@ -12,9 +12,9 @@ from nervid.video.info import check_size
 class ReadOptions:
     """The options of ``read``, checked."""
 
-    start_seconds: int | float = 0.0
+    start_seconds: float = 0.0
     """Where to begin, from the first frame, 0 or more."""
-    duration_seconds: int | float | None = None
+    duration_seconds: float | None = None
     """How much to take, above 0; None for all."""
     size: tuple[int, int] | None = None
     """(width, height) in pixels to resize to, 16 to 4096 each; None for the source's own."""

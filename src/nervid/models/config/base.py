@@ -25,7 +25,7 @@ MAX_STAGES: Final = 8
 """Most upsampling blocks of one network."""
 
 
-def within(low: int | float, high: int | float) -> dict[str, tuple[int | float, int | float]]:
+def within(low: float, high: float) -> dict[str, tuple[float, float]]:
     """Describe the allowed range of a config field, both ends included, as dataclass metadata."""
     return {"within": (low, high)}
 

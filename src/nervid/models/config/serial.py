@@ -88,6 +88,4 @@ def _named(value: object) -> str:
     """A short description that no value can blow up: Python refuses to print very long integers."""
     if isinstance(value, int) and not _is_exact(value):
         return "so large a number"
-    return (
-        short_repr(value) if isinstance(value, str | int | float | None) else f"this {type(value).__name__}"
-    )
+    return short_repr(value) if isinstance(value, str | float | None) else f"this {type(value).__name__}"

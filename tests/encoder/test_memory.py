@@ -1,0 +1,51 @@
+"""Encoding holds one segment's frames, however long the video is."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+
+FRAMES, SIDE = 1000, 240
+CODE = """
+import resource, sys
+import nervid, nervid.encoder.encode
+import numpy as np
+
+clip = nervid.read(sys.argv[1])
+config = nervid.EncodeConfig(
+    size="60kB", model="nerv", recipe="hnerv", epochs=1, max_segment_frames=100, precision="float32"
+)
+# Load what is loaded on first use, then allow 110 MB more: less than the video's 173 MB of raw frames.
+nervid.encode(nervid.read(np.zeros((2, 3, 240, 240), np.uint8)), size="6kB", epochs=1, model="nerv")
+held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (held + 110_000_000,) * 2)
+encoded = nervid.encode(clip, config)
+print(encoded.report.frames, encoded.report.segments)
+try:
+    clip.load()
+except MemoryError:
+    print("all frames at once do not fit")
+"""
+
+
+def test_a_long_video_is_encoded_in_less_memory_than_its_frames_take(tmp_path: Path) -> None:
+    path = tmp_path / "long.mp4"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = SIDE, SIDE, "yuv420p"
+        picture = np.zeros((SIDE, SIDE, 3), dtype=np.uint8)
+        for index in range(FRAMES):
+            picture[:, index % SIDE] = 250 - picture[:, index % SIDE]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, str(path)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"},
+    )
+    assert done.stdout.splitlines() == ["1000 10", "all frames at once do not fit"], done.stderr
