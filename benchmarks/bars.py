@@ -40,8 +40,8 @@ class Hardware:
 class Bar:
     """One promise with its measurement; ``issue`` and ``row`` together name it."""
 
-    issue: int
-    """The issue that made the promise."""
+    issue: str
+    """Slug of the issue that made the promise."""
     row: str
     """What is measured, in a few words, unique within the issue."""
     value: float
@@ -141,7 +141,7 @@ def load(path: Path = BARS) -> list[Bar]:
 
 
 def record(
-    issue: int,
+    issue: str,
     row: str,
     value: float,
     unit: str,
@@ -155,7 +155,7 @@ def record(
     """Merge one measurement, with the commit and the machine, into the file of bars.
 
     Args:
-        issue: The issue that made the promise.
+        issue: Slug of the issue that made the promise.
         row: What is measured; issue and row together name the bar.
         value: The measurement, finite.
         unit: Unit of the value.
@@ -206,7 +206,7 @@ def show(bars: Iterable[Bar]) -> Table:
         verdict = "[green]met[/]" if bar.met else "[red]missed[/]"
         where = f"{bar.commit}, {bar.hardware.gpu or bar.hardware.cpu}"
         row = bar.row if bar.met else f"{bar.row}: {bar.reason or 'no reason known'}"
-        table.add_row(verdict, str(bar.issue), escape(row), escape(value), escape(bar.target), escape(where))
+        table.add_row(verdict, bar.issue, escape(row), escape(value), escape(bar.target), escape(where))
     return table
 
 

@@ -17,7 +17,7 @@ from nervid.errors import InputError, OutputError
 MACHINE = Hardware(cpu="a CPU", cores=2, gpu=None)
 
 
-def bar(issue: int, row: str, *, met: bool = True, reason: str | None = None, value: float = 1.0) -> Bar:
+def bar(issue: str, row: str, *, met: bool = True, reason: str | None = None, value: float = 1.0) -> Bar:
     return Bar(
         issue=issue,
         row=row,
@@ -34,7 +34,7 @@ def bar(issue: int, row: str, *, met: bool = True, reason: str | None = None, va
 
 bars = st.builds(
     Bar,
-    issue=st.integers(1, 99),
+    issue=st.sampled_from(["core", "engine", "codec"]),
     row=st.text(min_size=1),
     value=st.floats(allow_nan=False, allow_infinity=False),
     unit=st.text(),
@@ -64,38 +64,43 @@ def test_merging_in_any_order_gives_the_same_sorted_bars(some: list[Bar]) -> Non
 
 
 def test_a_bar_of_the_same_issue_and_row_is_replaced() -> None:
-    old = [bar(2, "size"), bar(2, "speed"), bar(3, "size")]
-    new = bar(2, "size", value=5.0)
-    assert merge(old, new) == [new, bar(2, "speed"), bar(3, "size")]
+    old = [bar("core2", "size"), bar("core2", "speed"), bar("core3", "size")]
+    new = bar("core2", "size", value=5.0)
+    assert merge(old, new) == [new, bar("core2", "speed"), bar("core3", "size")]
 
 
 def test_a_bar_missed_again_keeps_its_reason() -> None:
-    old = [bar(2, "size", met=False, reason="the header is large")]
-    again = bar(2, "size", met=False, value=2.0)
+    old = [bar("core2", "size", met=False, reason="the header is large")]
+    again = bar("core2", "size", met=False, value=2.0)
     assert merge(old, again) == [replace(again, reason="the header is large")]
 
 
 def test_a_bar_met_at_last_loses_its_reason() -> None:
-    old = [bar(2, "size", met=False, reason="the header is large")]
-    assert merge(old, bar(2, "size")) == [bar(2, "size")]
+    old = [bar("core2", "size", met=False, reason="the header is large")]
+    assert merge(old, bar("core2", "size")) == [bar("core2", "size")]
 
 
 def test_missed_bars_come_first() -> None:
-    some = [bar(1, "a"), bar(1, "b", met=False), bar(2, "a", met=False), bar(2, "b")]
-    assert [one.key for one in unmet_first(some)] == [(1, "b"), (2, "a"), (1, "a"), (2, "b")]
+    some = [bar("core1", "a"), bar("core1", "b", met=False), bar("core2", "a", met=False), bar("core2", "b")]
+    assert [one.key for one in unmet_first(some)] == [
+        ("core1", "b"),
+        ("core2", "a"),
+        ("core1", "a"),
+        ("core2", "b"),
+    ]
 
 
 def test_the_table_gives_the_reason_of_a_miss() -> None:
     console = Console(file=io.StringIO(), width=200)
-    console.print(show([bar(1, "size"), bar(2, "speed [s]", met=False, reason="one slow layer")]))
+    console.print(show([bar("core1", "size"), bar("core2", "speed [s]", met=False, reason="one slow layer")]))
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
-    assert " ".join(lines[1].split()) == "missed 2 speed [s]: one slow layer 1 dB >= 1 abc1234, a CPU"
-    assert " ".join(lines[2].split()) == "met 1 size 1 dB >= 1 abc1234, a CPU"
+    assert " ".join(lines[1].split()) == "missed core2 speed [s]: one slow layer 1 dB >= 1 abc1234, a CPU"
+    assert " ".join(lines[2].split()) == "met core1 size 1 dB >= 1 abc1234, a CPU"
 
 
 def test_the_file_is_canonical_json() -> None:
-    text = to_json([bar(2, "größe")])
+    text = to_json([bar("core2", "größe")])
     assert text == json.dumps(json.loads(text), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     assert '"row": "größe"' in text
 
@@ -106,8 +111,8 @@ def test_recording_twice_leaves_one_row_and_no_other_file(
     monkeypatch.setattr("benchmarks.bars.hardware", lambda: MACHINE)
     monkeypatch.setattr("benchmarks.bars.commit", lambda: "abc1234")
     path = tmp_path / "bars.json"
-    record(2, "size", 3.5, "%", "<= 3", False, "make bars", "untuned", path=path)
-    kept = record(2, "size", 3.25, "%", "<= 3", False, "make bars", path=path)
+    record("core2", "size", 3.5, "%", "<= 3", False, "make bars", "untuned", path=path)
+    kept = record("core2", "size", 3.25, "%", "<= 3", False, "make bars", path=path)
     assert kept.reason == "untuned"
     assert load(path) == [kept]
     assert kept.value == 3.25
@@ -116,17 +121,17 @@ def test_recording_twice_leaves_one_row_and_no_other_file(
 
 def test_a_value_that_is_not_finite_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="bar 'size': wanted a finite value, got nan; measure it again"):
-        record(2, "size", float("nan"), "%", "<= 3", False, "make bars", path=tmp_path / "bars.json")
+        record("core2", "size", float("nan"), "%", "<= 3", False, "make bars", path=tmp_path / "bars.json")
 
 
 def test_an_unwritable_file_is_an_output_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.bars.hardware", lambda: MACHINE)
     monkeypatch.setattr("benchmarks.bars.commit", lambda: "abc1234")
     with pytest.raises(OutputError, match=r"cannot write .*bars\.json: No such file or directory"):
-        record(2, "size", 1.0, "%", "<= 3", True, "make bars", path=tmp_path / "missing" / "bars.json")
+        record("core2", "size", 1.0, "%", "<= 3", True, "make bars", path=tmp_path / "missing" / "bars.json")
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "[{}]", '[{"issue": 1, "hardware": {}}]'])
+@pytest.mark.parametrize("text", ["", "[1]", "[{}]", '[{"issue": "core", "hardware": {}}]'])
 def test_a_file_that_holds_no_bars_is_refused(text: str) -> None:
     with pytest.raises(InputError, match=r"wanted the JSON list that bars\.py writes"):
         from_json(text)

@@ -61,10 +61,7 @@ def test_decode_writes_every_kind_of_target(nerv_path: Path, tmp_path: Path, nam
     assert main(["decode", str(nerv_path), str(target)]) == 0
     with nervid.open(nerv_path) as video:
         drawn = video[:].permute(0, 2, 3, 1).numpy().astype(int)
-    if name == "out.npy":
-        written = np.load(target).transpose(0, 2, 3, 1)
-    else:
-        written = nervid.read(target).load()
+    written = nervid.read(np.load(target) if name == "out.npy" else target).load()
     assert written.shape == drawn.shape
     # PNG and NumPy keep every bit; 4:2:0 video smears the noise of a network that was barely fitted.
     limit = 0 if name in ("out", "out.npy") else 8

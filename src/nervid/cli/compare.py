@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from rich.table import Table
@@ -22,9 +22,9 @@ class Compare:
     same frames at the same sizes, and four or more files give a BD-rate.
     """
 
-    source: tyro.conf.Positional[str]
+    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")]
     """The video that was encoded."""
-    files: tyro.conf.Positional[tuple[Path, ...]]
+    files: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE...")]
     """One or more .nerv files of it."""
     against: tuple[Literal["x264", "x265", "svtav1", "vvenc"], ...] = ()
     """Codecs to run at the files' sizes; vvenc needs the extra nervid[ffmpeg]."""

@@ -22,9 +22,9 @@ class Decode:
     ``ffplay -f rawvideo -pixel_format rgb24``.
     """
 
-    source: tyro.conf.Positional[str]
+    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")]
     """The .nerv file."""
-    output: tyro.conf.Positional[str]
+    output: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="OUTPUT")]
     """Video file, folder for images, .npy file, or - for raw RGB on stdout."""
     codec: str = "libx264"
     """FFmpeg's name of the encoder for .mp4, .mkv and .mov, such as libx265, libsvtav1 or ffv1."""

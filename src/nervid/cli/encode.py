@@ -32,9 +32,9 @@ class Encode:
     command goes on where it was.
     """
 
-    source: tyro.conf.Positional[str]
+    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")]
     """Video file, folder or glob of images, or .npy array."""
-    output: tyro.conf.Positional[Path]
+    output: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUTPUT")]
     """The .nerv file to write."""
     config: tyro.conf.OmitArgPrefixes[EncodeConfig] = field(default_factory=EncodeConfig)
     """What to encode to."""

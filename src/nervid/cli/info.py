@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Annotated
 
 import tyro
 
@@ -13,7 +14,7 @@ from nervid.container import MODL, Header, NervFile
 class Info:
     """Show what a .nerv file holds: size, rate, video facts, sections."""
 
-    source: tyro.conf.Positional[str]
+    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")]
     """The .nerv file."""
     verify: bool = False
     """Read the whole file and check every section's checksum."""

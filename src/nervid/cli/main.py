@@ -1,8 +1,10 @@
 """The command line: nervid encode, decode, info, compare; nothing heavy is imported before a command runs."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr
 from typing import Annotated
 
 import tyro
@@ -28,13 +30,7 @@ FAILED, WRONG_USAGE, STOPPED = 1, 2, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a nervid error becomes one line, never a traceback."""
     try:
-        command = tyro.cli(
-            Command,
-            args=argv,
-            prog="nervid",
-            description="Video stored as a neural network: one small file, any frame in any order.",
-        )
-        return command.run()
+        return _parse(argv).run()
     except InputError as error:
         print_error(error)
         return WRONG_USAGE
@@ -47,6 +43,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return STOPPED
+
+
+def _parse(argv: Sequence[str] | None) -> Command:
+    printed = io.StringIO()
+    try:
+        with redirect_stderr(printed):
+            return tyro.cli(
+                Command,
+                args=argv,
+                prog="nervid",
+                description="Video stored as a neural network: one small file, any frame in any order.",
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
+    except SystemExit as stop:
+        # A config that refuses its values is our own one-line error, which tyro would put into a box.
+        behind: BaseException | None = stop
+        while behind is not None:
+            if isinstance(behind, InputError):
+                raise behind from None
+            behind = behind.__context__
+        sys.stderr.write(printed.getvalue())
+        raise
 
 
 if __name__ == "__main__":

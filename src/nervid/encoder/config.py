@@ -2,7 +2,9 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from nervid.errors import InputError
 from nervid.fit.recipe import PresetName, RecipeName
@@ -18,11 +20,11 @@ _UNITS = {"": 1, "B": 1, "kB": 1000, "MB": 10**6, "GB": 10**9, "KiB": 1024, "MiB
 class EncodeConfig:
     """Choices for one encoding. At most one of ``bpp``, ``size`` and ``psnr`` is given."""
 
-    bpp: float | None = None
+    bpp: Annotated[float | None, tyro.conf.arg(metavar="BITS")] = None
     """Bits per pixel of the whole file, sound included (0.1 if no dial is given)."""
-    size: str | None = None
+    size: Annotated[str | None, tyro.conf.arg(metavar="SIZE")] = None
     """Size of the whole file, such as 500kB, 2MB or 64KiB; kept within 3 % below."""
-    psnr: float | None = None
+    psnr: Annotated[float | None, tyro.conf.arg(metavar="DB")] = None
     """Quality to reach, mean PSNR over all frames in dB, with as few bytes as a few fits can find."""
     preset: PresetName = "balanced"
     """Effort: fast 100 epochs, balanced 300, best 1200."""
@@ -30,17 +32,17 @@ class EncodeConfig:
     """Representation that is fitted."""
     recipe: RecipeName = "quick"
     """Loss, optimizer and schedule: quick is ours, nerv and hnerv are as published."""
-    epochs: int | None = None
+    epochs: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Passes over the frames instead of the preset's."""
-    bits: int = 6
+    bits: Annotated[int, tyro.conf.arg(metavar="N")] = 6
     """Bits per weight before entropy coding, 2 to 8; more where these leave the asked size unused."""
-    sparsity: float = 0.0
+    sparsity: Annotated[float, tyro.conf.arg(metavar="SHARE")] = 0.0
     """Share of the weights pruned to zero, in [0, 1)."""
-    max_segment_frames: int = 240
+    max_segment_frames: Annotated[int, tyro.conf.arg(metavar="N")] = 240
     """Most frames that share a network; memory holds one such segment."""
-    seed: int = 1
+    seed: Annotated[int, tyro.conf.arg(metavar="N")] = 1
     """Same seed, clip, options and machine: same file, byte for byte."""
-    device: str = "auto"
+    device: Annotated[str, tyro.conf.arg(metavar="DEVICE")] = "auto"
     """Where to fit: auto, cpu, cuda, cuda:1."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of the convolutions while fitting; auto takes bfloat16 where the hardware has it."""
