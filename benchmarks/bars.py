@@ -60,7 +60,7 @@ class Bar:
     hardware: Hardware
 
     @property
-    def key(self) -> tuple[int, str]:
+    def key(self) -> tuple[str, str]:
         """What names this bar."""
         return self.issue, self.row
 

@@ -128,6 +128,30 @@ def fit_segment(
     )
 
 
+def fit_float(
+    frames: UInt8[Tensor, "frames 3 height width"], plan: SegmentPlan, hooks: Hooks
+) -> Representation[Any]:
+    """Run the first phase alone: the network in float weights, its embeddings filled, nothing quantized.
+
+    Args:
+        frames: The segment, values in [0, 255].
+        plan: All choices; those on size, bits and sparsity do not matter.
+        hooks: Progress, stopping, checkpoint.
+
+    Raises:
+        Interrupted: When asked to stop; the state is saved.
+        InputError: If the fit keeps diverging.
+        OutputError: If the checkpoint cannot be written.
+    """
+    device = torch.device(plan.device)
+    frames = frames.to(device).contiguous(memory_format=torch.channels_last)
+    key = _key(frames, plan)
+    network, encoder = _initialize(plan, device)
+    checkpoint = Checkpoint.read(hooks.checkpoint, key=key) if hooks.checkpoint else None
+    _fit(network, encoder, frames, plan, hooks, key, checkpoint)
+    return network
+
+
 def _initialize(plan: SegmentPlan, device: torch.device) -> tuple[Representation[Any], HnervEncoder | None]:
     network = in_channels_last(build(plan.model, seed=plan.seed).to(device))
     if not isinstance(plan.model, HnervConfig):

@@ -1,0 +1,101 @@
+"""Each network learns a small clip, keeps what it learned when quantized, and codes to its size."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from nervid.compress.streams import encode_tensors
+from nervid.fit.precision import autocast_dtype
+from nervid.fit.recipe import RECIPES, Effort, RecipeName
+from nervid.fit.segment import FittedSegment, Hooks, SegmentPlan, fit_float, fit_segment
+from nervid.metrics.distortion import psnr
+from nervid.models.config import NervConfig
+from nervid.models.registry import build
+from nervid.models.representation import EMBEDDINGS
+from nervid.models.sizing import solve
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def plan(model: str, recipe: RecipeName, *, epochs: int = 60, target_bytes: int | None = None) -> SegmentPlan:
+    return SegmentPlan(
+        model=solve(model, frames=8, height=32, width=48, parameters=12_000),  # type: ignore[arg-type]
+        recipe=RECIPES[recipe],
+        effort=Effort(epochs=epochs, minimum_steps=1),
+        bits=6,
+        sparsity=0.0,
+        target_bytes=target_bytes,
+        seed=1,
+        precision="float32",
+        device="cpu",
+    )
+
+
+def quality(fitted: FittedSegment, frames: torch.Tensor) -> float:
+    network = build(fitted.config)
+    parameters = dict(network.named_parameters())
+    with torch.no_grad():
+        for name, tensor in zip([n for n in parameters if n != EMBEDDINGS], fitted.weights, strict=True):
+            parameters[name].copy_(tensor.values())
+        for tensor in fitted.embeddings:
+            parameters[EMBEDDINGS].copy_(tensor.values())
+        drawn = (network(torch.arange(8)) * 255).round().to(torch.uint8)
+    return float(psnr(frames, drawn).mean())
+
+
+@pytest.mark.parametrize(
+    ("model", "recipe", "least_db"), [("hnerv", "quick", 26.0), ("hnerv", "hnerv", 18.0), ("nerv", "nerv", 18.0)]
+)
+def test_each_network_learns_a_small_clip(
+    model: str, recipe: RecipeName, least_db: float, tiny_frames: np.ndarray
+) -> None:
+    """480 steps (240 for HNeRV's own recipe) and 120 (60) of fine-tuning, to 6 bits."""
+    frames = torch.from_numpy(tiny_frames)
+    assert quality(fit_segment(frames, plan(model, recipe), Hooks()), frames) >= least_db
+
+
+def test_six_bits_cost_little_against_float(tiny_frames: np.ndarray) -> None:
+    frames = torch.from_numpy(tiny_frames)
+    network = fit_float(frames, plan("hnerv", "quick"), Hooks())
+    with torch.no_grad():
+        drawn = network(torch.arange(8))
+    before = float(psnr(frames, (drawn * 255).round().to(torch.uint8)).mean())
+    assert quality(fit_segment(frames, plan("hnerv", "quick"), Hooks()), frames) >= before - 0.3
+
+
+def test_weights_and_embeddings_code_to_their_size(tiny_frames: np.ndarray) -> None:
+    frames = torch.from_numpy(tiny_frames)
+    fitted = fit_segment(frames, plan("hnerv", "quick", epochs=5, target_bytes=6000), Hooks())
+    size = len(encode_tensors(fitted.weights)) + len(encode_tensors(fitted.embeddings))
+    assert 0.97 * 6000 <= size <= 6000
+
+
+def test_multi_resolution_heads_are_fitted_too(tiny_frames: np.ndarray) -> None:
+    chosen = plan("nerv", "nerv", epochs=4)
+    assert isinstance(chosen.model, NervConfig)
+    many = replace(chosen, model=replace(chosen.model, multi_resolution=True))
+    network = fit_float(torch.from_numpy(tiny_frames), many, Hooks())
+    assert len(network.draw_resolutions(network.embed(torch.arange(1)))) == len(chosen.model.strides)
+
+
+def test_bfloat16_learns_as_float32_does(tiny_frames: np.ndarray) -> None:
+    frames = torch.from_numpy(tiny_frames)
+    full = quality(fit_segment(frames, plan("hnerv", "quick"), Hooks()), frames)
+    half = quality(fit_segment(frames, replace(plan("hnerv", "quick"), precision="bfloat16"), Hooks()), frames)
+    assert half >= full - 1.0
+
+
+def test_the_precision_asked_for_is_taken() -> None:
+    cpu = torch.device("cpu")
+    assert autocast_dtype("float32", cpu) is None
+    assert autocast_dtype("bfloat16", cpu) == torch.bfloat16
+    assert autocast_dtype("auto", cpu) in (None, torch.bfloat16)
