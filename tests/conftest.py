@@ -8,6 +8,10 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
+# Before torch is loaded, here and in the processes that tests start: on frames this small a second thread
+# only waits for the first.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A slow or busy machine must not fail a property test by the clock.
 settings.register_profile("nervid", deadline=None)
 settings.load_profile("nervid")

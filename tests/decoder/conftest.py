@@ -6,7 +6,6 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-import torch
 
 import nervid
 
@@ -35,6 +34,5 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def path(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.set_num_threads(1)
     encoded = nervid.encode(nervid.read(source), size="9kB", epochs=3, max_segment_frames=5)
     return encoded.save(tmp_path_factory.mktemp("nerv") / "video.nerv")

@@ -1,20 +1,9 @@
-"""Tiny clips, and one thread: on frames this small a second thread only waits."""
-
-from collections.abc import Iterator
+"""Tiny clips."""
 
 import numpy as np
 import pytest
-import torch
 
 import nervid
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -54,7 +55,8 @@ class NervFile:
     def __init__(self, source: ByteSource, close: Callable[[], None], *, name: str | None = None) -> None:
         self._name = name
         self._source = source
-        self._close = close
+        # Also called when the file is forgotten without closing it.
+        self._close = weakref.finalize(self, close)
         self._is_closed = False
         self.size_bytes: int = source.size
         # One count per thread, each written by its own thread alone: needs no lock, which a fork could
