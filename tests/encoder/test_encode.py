@@ -72,7 +72,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tiny_clip: nerv
 def test_a_stopped_encoding_goes_on_to_the_same_bytes(
     tiny_clip: nervid.Clip, tmp_path: Path, stop_at: int
 ) -> None:
-    """Once in the first phase (24 steps), once while fine-tuning."""
+    """Once in float weights (6 steps), once while fine-tuning (24)."""
     steps: list[EncodeProgress] = []
     with pytest.raises(Interrupted):
         nervid.encode(

@@ -210,7 +210,7 @@ class _Encoding:
             attempt=attempt,
             share_before=frames.start / len(self._clip),
             share_of_segment=len(frames) / len(self._clip),
-            phase_steps=plan.effort.steps(len(frames), plan.recipe.batch_size),
+            phase_steps=plan.effort.steps(len(frames), plan.recipe),
             projected_bytes=self._target or int(self._surroundings + coded + budget),
         )
 

@@ -29,12 +29,25 @@ class Recipe:
     """Share of all steps in which the rate rises linearly from ``warmup_start`` times the full rate."""
     warmup_start: float = 0.1
     """Rate of the first step as a share of the full rate."""
+    float_share: float = 1.0
+    """Share of the epochs that are fitted in float weights, HNeRV's encoder along; the rest joins the
+    fine-tuning, which needs no encoder and so takes half the time per step or less."""
+    finetune_rate: float = 0.3
+    """Learning rate at the start of the fine-tuning as a share of the full rate."""
 
 
 RECIPES: Final[dict[RecipeName, Recipe]] = {
     # Ours, measured against the published ones at equal time in docs/log.md.
     "quick": Recipe(
-        l1=0.0, l2=1.0, ssim=0.0, learning_rate=4e-3, betas=(0.9, 0.99), batch_size=1, warmup=0.1
+        l1=0.0,
+        l2=1.0,
+        ssim=0.0,
+        learning_rate=4e-3,
+        betas=(0.9, 0.99),
+        batch_size=1,
+        warmup=0.1,
+        float_share=0.25,
+        finetune_rate=1.0,
     ),
     # NeRV section 4.1 and its published code: 0.7 L1 + 0.3 (1 - SSIM), batch 1, warm-up over 20 %.
     "nerv": Recipe(
@@ -47,25 +60,29 @@ RECIPES: Final[dict[RecipeName, Recipe]] = {
 }
 
 
+FINETUNE_SHARE: Final = 0.25
+"""Steps of fine-tuning that follow on every schedule, as a share of its epochs' steps; chosen, untuned. (NeRV
+fine-tunes pruned networks for 50 epochs after 1200.)"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
     """How long a segment is fitted."""
 
     epochs: int
-    """Passes over the frames before quantization; both papers report 300 and 1200."""
+    """Passes over the frames, both papers report 300 and 1200; a quarter as many follow as fine-tuning."""
     minimum_steps: int
-    """Steps before quantization that short clips get at least, whatever the epochs."""
-    finetune_share: float = 0.25
-    """Quantization-aware steps after that, as a share of the steps before."""
+    """Steps that short clips get at least, whatever the epochs; a quarter as many follow too."""
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.minimum_steps < 1 or not 0 < self.finetune_share <= 1:
-            raise InputError(f"epochs and steps must be at least 1 and the share in (0, 1], got {self}")
+        if self.epochs < 1 or self.minimum_steps < 1:
+            raise InputError(f"epochs and steps must be at least 1, got {self}")
 
-    def steps(self, frames: int, batch_size: int) -> tuple[int, int]:
-        """Return the steps before quantization and the quantization-aware steps after it."""
-        before = max(self.epochs * -(-frames // batch_size), self.minimum_steps)
-        return before, max(1, round(before * self.finetune_share))
+    def steps(self, frames: int, recipe: Recipe) -> tuple[int, int]:
+        """Return the steps in float weights and the quantization-aware steps after them, each at least 1."""
+        steps = max(self.epochs * -(-frames // recipe.batch_size), self.minimum_steps)
+        in_float = max(1, round(steps * recipe.float_share))
+        return in_float, max(1, round(steps * (1 + FINETUNE_SHARE)) - in_float)
 
 
 PRESETS: Final[dict[PresetName, Effort]] = {

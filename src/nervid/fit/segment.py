@@ -24,10 +24,8 @@ from nervid.models.convnext import HnervEncoder
 from nervid.models.registry import build, build_encoder
 from nervid.models.representation import EMBEDDINGS, Representation, in_channels_last
 
-GRID_UPDATES = (0.0, 0.25, 0.5, 0.75, 0.9)
+GRID_UPDATES = tuple(tenth / 10 for tenth in range(1, 10))
 """Shares of the fine-tuning at which the grids are solved anew for the size; fixed in between, untuned."""
-FINETUNE_RATE = 0.3
-"""Peak learning rate of the fine-tuning over the recipe's."""
 SIZE_WINDOW = (0.975, 1.0)
 """Share of the target size between which the last grids are kept after fine-tuning."""
 SIZE_AIM = 0.99
@@ -182,7 +180,7 @@ def _fit(
         draw=draw,
         frames=frames,
         recipe=plan.recipe,
-        steps=plan.effort.steps(len(frames), plan.recipe.batch_size)[0],
+        steps=plan.effort.steps(len(frames), plan.recipe)[0],
         peak_rate=plan.recipe.learning_rate,
         warmup=plan.recipe.warmup,
         seed=plan.seed,
@@ -231,8 +229,8 @@ def _finetune(
     parameters = dict(network.named_parameters())
     if EMBEDDINGS in parameters:
         parameters[EMBEDDINGS].requires_grad_(True)
-    steps = plan.effort.steps(len(frames), plan.recipe.batch_size)[1]
-    updates = {round(share * steps) for share in GRID_UPDATES[1:]} if plan.target_bytes is not None else set()
+    steps = plan.effort.steps(len(frames), plan.recipe)[1]
+    updates = {round(share * steps) for share in GRID_UPDATES} if plan.target_bytes is not None else set()
 
     def draw(indices: Int[Tensor, " batch"], target: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
         seen = {
@@ -253,7 +251,7 @@ def _finetune(
         frames=frames,
         recipe=plan.recipe,
         steps=steps,
-        peak_rate=FINETUNE_RATE * plan.recipe.learning_rate,
+        peak_rate=plan.recipe.finetune_rate * plan.recipe.learning_rate,
         warmup=0.0,
         seed=plan.seed,
         precision=plan.precision,
