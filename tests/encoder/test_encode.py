@@ -86,7 +86,15 @@ def test_a_stopped_encoding_goes_on_to_the_same_bytes(
     encoded = nervid.encode(tiny_clip, QUICK, workdir=tmp_path / "job", on_progress=resumed.append)
     assert encoded.data == nervid.encode(tiny_clip, QUICK).data
     assert len(steps) + len(resumed) == 30
-    assert not (tmp_path / "job").exists()
+
+
+def test_the_work_folder_goes_only_when_the_result_is_saved(tiny_clip: nervid.Clip, tmp_path: Path) -> None:
+    encoded = nervid.encode(tiny_clip, QUICK, workdir=tmp_path / "job")
+    with pytest.raises(nervid.OutputError):
+        encoded.save(tmp_path / "no such folder" / "a.nerv")
+    assert (tmp_path / "job").is_dir()
+    encoded.save(tmp_path / "a.nerv")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.nerv"]
 
 
 def test_finished_segments_are_not_fitted_again(tmp_path: Path) -> None:
@@ -126,11 +134,14 @@ def test_a_quality_is_reached_or_the_report_says_so(tiny_clip: nervid.Clip) -> N
 
 
 @pytest.mark.parametrize("size", ["100B", "700B"])
-def test_an_impossible_size_is_refused_before_any_fitting(tiny_clip: nervid.Clip, size: str) -> None:
+def test_an_impossible_size_is_refused_before_any_fitting(
+    tiny_clip: nervid.Clip, size: str, tmp_path: Path
+) -> None:
     reports: list[EncodeProgress] = []
     with pytest.raises(nervid.InputError, match="ask for more"):
-        nervid.encode(tiny_clip, size=size, on_progress=reports.append)
+        nervid.encode(tiny_clip, size=size, on_progress=reports.append, workdir=tmp_path / "job")
     assert reports == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_device_is_refused(tiny_clip: nervid.Clip) -> None:

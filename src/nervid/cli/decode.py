@@ -1,6 +1,7 @@
 """``nervid decode``: a .nerv file back into a video."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
@@ -45,7 +46,7 @@ class Decode:
         import time
 
         from nervid.decoder import open
-        from nervid.video import open_writer
+        from nervid.video import TRACK_SUFFIXES, open_writer
 
         started = time.monotonic()
         with open(self.source, device=self.device) as decoder:
@@ -54,6 +55,8 @@ class Decode:
             tracks = decoder.tracks if whole else ()
             if not whole and decoder.metadata.tracks:
                 print_warning("sound and subtitles are left out of a part")
+            if tracks and Path(self.output).suffix.lower() not in TRACK_SUFFIXES:
+                print_warning(f"sound and subtitles are left out: {self.output} cannot hold them")
             writer = open_writer(self.output, decoder.info, codec=self.codec, crf=self.crf, tracks=tracks)
             with writer, ProgressLine() as line:
                 for done, index in enumerate(range(first, stop), start=1):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nervid.encoder.encode import EncodeProgress
-    from nervid.encoder.result import Encoded
+    from nervid.encoder.result import EncodeReport
 
 STOPPED = 130
 
@@ -49,9 +49,12 @@ class Encode:
         """Encode, and return the exit code."""
         _check_output(self.output)
         # Imported here: torch takes seconds that help and other commands need not wait for.
-        from nervid.encoder.encode import Interrupted, encode
+        from nervid.encoder.encode import Interrupted, early_warnings, encode
 
         clip = self.source_options.read(self.source)
+        warnings = early_warnings(clip, self.config)
+        for warning in warnings:
+            print_warning(warning)
         workdir = self.output.with_name(self.output.name + ".partial")
         if workdir.is_dir():
             print_note(f"found {workdir.name}: going on from there if clip and options are the same")
@@ -69,13 +72,13 @@ class Encode:
             print_note(f"stopped; the state is in {workdir}; run the same command to go on")
             return STOPPED
         encoded.save(self.output)
-        self._print(encoded)
+        for warning in encoded.report.warnings:
+            if warning not in warnings:
+                print_warning(warning)
+        self._print(encoded.report)
         return 0
 
-    def _print(self, encoded: "Encoded") -> None:
-        report = encoded.report
-        for warning in report.warnings:
-            print_warning(warning)
+    def _print(self, report: "EncodeReport") -> None:
         if self.json:
             print_json(report.to_json() | {"output": str(self.output)})
             return

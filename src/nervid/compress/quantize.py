@@ -46,6 +46,10 @@ class Grid:
         """The largest code, 2**(bits-1) - 1."""
         return (1 << self.bits - 1) - 1
 
+    def to(self, device: torch.device) -> "Grid":
+        """Return this grid with its tensors on ``device``."""
+        return replace(self, step=self.step.to(device), offset=self.offset.to(device))
+
     def coarsened(self, factor: float) -> "Grid":
         """Return this grid with every step multiplied by ``factor`` (> 0) and rounded to float16."""
         return replace(self, step=_as_float16(self.step * factor))

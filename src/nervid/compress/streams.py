@@ -27,6 +27,10 @@ class QuantizedTensor:
     grid: Grid
     """Levels; an axis other than None must be axis 0 or 1."""
 
+    def cpu(self) -> "QuantizedTensor":
+        """Return the same tensor on the CPU."""
+        return QuantizedTensor(self.codes.cpu(), self.grid.to(torch.device("cpu")))
+
     def values(self) -> Float[Tensor, "*shape"]:
         """Return the dequantized values, float32, the codes' shape."""
         return dequantize(self.codes, self.grid)

@@ -50,7 +50,8 @@ def encode(
     Args:
         clip: The video, from :func:`nervid.read`.
         config: All choices; or give single ones as keywords, such as ``bpp=0.1`` (see :class:`EncodeConfig`).
-        workdir: Folder that keeps the state, so that the same call goes on after a break; removed at the end.
+        workdir: Folder that keeps the state, so that the same call goes on after a break; removed when the
+            result is saved.
         on_progress: Called after every step.
         should_stop: Asked before every step; True saves the state and raises ``Interrupted``.
         save_seconds: Time between two saves of the state, in seconds: the most that a kill loses.
@@ -66,6 +67,22 @@ def encode(
     """
     config = replace(config or EncodeConfig(), **options)
     return _Encoding(clip, config, workdir, on_progress, should_stop, save_seconds).run()
+
+
+def early_warnings(clip: Clip, config: EncodeConfig) -> tuple[str, ...]:
+    """Return what a user should know before waiting for an encoding, one line each.
+
+    That is what is wrong with the clip, and an asked rate (sound left out of it) above that of the source
+    itself: whatever comes out then proves nothing.
+    """
+    info = clip.info
+    target = config.target_bytes(len(clip) * info.height * info.width)
+    if target is None:
+        return clip.warnings
+    picture = max(target - sum(len(track.to_bytes()) for track in clip.tracks), 0)
+    asked = bits_per_pixel(picture, len(clip), info.height, info.width)
+    warning = rate_warning(asked, clip.source_bits_per_pixel)
+    return clip.warnings if warning is None else (*clip.warnings, warning)
 
 
 class _Encoding:
@@ -89,6 +106,8 @@ class _Encoding:
         self._target = config.target_bytes(self._pixels)
         self._surroundings = len(self._assemble([EMPTY_SEGMENT] * len(self._ranges)))
         self._coded: list[CodedSegment] = []
+        if self._target is not None:
+            self._check_target(self._target)
         key = hashlib.sha256(f"{__version__} {clip.fingerprint} {config} {self._device}".encode()).hexdigest()
         self._job = None if workdir is None else Job(Path(workdir), key)
         self._seconds_before = 0.0 if self._job is None else self._job.seconds
@@ -100,8 +119,6 @@ class _Encoding:
 
     def run(self) -> Encoded:
         reuse_freed_memory()
-        if self._target is not None:
-            self._check_target(self._target)
         try:
             for number, frames in self._pending_segments():
                 self._coded.append(self._encode_segment(number, frames))
@@ -110,10 +127,7 @@ class _Encoding:
             if self._job is not None:
                 self._job.add_seconds(time.monotonic() - self._started)
         data = self._assemble(self._coded)
-        report = self._report(data)
-        if self._job is not None:
-            self._job.remove()
-        return Encoded(data=data, report=report)
+        return Encoded(data=data, report=self._report(data), job=self._job)
 
     def _pending_segments(self) -> Iterator[tuple[int, UInt8[Tensor, "frames 3 height width"]]]:
         """Segments that are not finished yet, one at a time, after taking the finished ones from the job."""
@@ -257,12 +271,7 @@ class _Encoding:
         counts = np.array([len(frames) for frames in self._ranges])
         mean_psnr = float(np.average([segment.psnr_db for segment in self._coded], weights=counts))
         bpp = bits_per_pixel(len(data), len(self._clip), info.height, info.width)
-        warnings = [*self._clip.warnings]
-        track_bytes = sum(len(track.to_bytes()) for track in self._clip.tracks)
-        picture = bits_per_pixel(len(data) - track_bytes, len(self._clip), info.height, info.width)
-        warning = rate_warning(picture, self._clip.source_bits_per_pixel)
-        if warning is not None:
-            warnings.append(warning)
+        warnings = [*early_warnings(self._clip, self._config)]
         if self._target is not None and not 0.97 * self._target <= len(data) <= self._target:
             warnings.append(
                 f"asked for {self._target} bytes, the file has {len(data)}: the finest or coarsest grids of "

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nervid.container import save
+from nervid.encoder.job import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,8 @@ class Encoded:
     """The whole .nerv file."""
     report: EncodeReport
     """What was measured."""
+    job: Job | None = None
+    """The work folder, if there was one; it goes once the result is saved."""
 
     def save(self, path: str | Path) -> Path:
         """Write the file beside ``path`` and rename it into place; return the path.
@@ -54,6 +57,8 @@ class Encoded:
         """
         target = Path(path)
         save(self.data, target)
+        if self.job is not None:
+            self.job.remove()
         return target
 
     def __repr__(self) -> str:

@@ -100,13 +100,7 @@ def fit_segment(
         InputError: If the fit keeps diverging.
         OutputError: If the checkpoint cannot be written.
     """
-    device = torch.device(plan.device)
-    # Frames stay uint8 and channels-last, [frames, height, width, 3] in memory, as they came from the
-    # decoder.
-    frames = frames.to(device).contiguous(memory_format=torch.channels_last)
-    key = _key(frames, plan)
-    network, encoder = _initialize(plan, device)
-    checkpoint = Checkpoint.read(hooks.checkpoint, key=key) if hooks.checkpoint else None
+    frames, key, network, encoder, checkpoint = _start(frames, plan, hooks)
     if checkpoint is None or checkpoint.phase == "fit":
         _fit(network, encoder, frames, plan, hooks, key, checkpoint)
         masks = (
@@ -114,15 +108,15 @@ def fit_segment(
         )
         grids, checkpoint = _grids(network, masks, plan), None
     else:
-        masks = {name: mask.to(device) for name, mask in checkpoint.masks().items()}
-        grids = checkpoint.grids()
+        masks = {name: mask.to(frames.device) for name, mask in checkpoint.masks().items()}
+        grids = {name: grid.to(frames.device) for name, grid in checkpoint.grids().items()}
     grids = _finetune(network, frames, plan, hooks, key, checkpoint, grids, masks)
     tensors = _masked(dict(network.named_parameters()), masks)
     coded = dict(zip(tensors, quantize_all(tensors, grids), strict=True))
     return FittedSegment(
         config=plan.model,
-        weights=[_on_cpu(tensor) for name, tensor in coded.items() if name != EMBEDDINGS],
-        embeddings=[_on_cpu(tensor) for name, tensor in coded.items() if name == EMBEDDINGS],
+        weights=[tensor.cpu() for name, tensor in coded.items() if name != EMBEDDINGS],
+        embeddings=[tensor.cpu() for name, tensor in coded.items() if name == EMBEDDINGS],
     )
 
 
@@ -141,13 +135,22 @@ def fit_float(
         InputError: If the fit keeps diverging.
         OutputError: If the checkpoint cannot be written.
     """
+    frames, key, network, encoder, checkpoint = _start(frames, plan, hooks)
+    _fit(network, encoder, frames, plan, hooks, key, checkpoint)
+    return network
+
+
+def _start(
+    frames: UInt8[Tensor, "frames 3 height width"], plan: SegmentPlan, hooks: Hooks
+) -> tuple[Tensor, str, Representation[Any], HnervEncoder | None, Checkpoint | None]:
+    """The frames where they are fitted, the fit's name, fresh networks, and what an earlier run left."""
     device = torch.device(plan.device)
+    # Frames stay uint8 and channels-last, [frames, height, width, 3] in memory, as the video layer gave them.
     frames = frames.to(device).contiguous(memory_format=torch.channels_last)
     key = _key(frames, plan)
     network, encoder = _initialize(plan, device)
     checkpoint = Checkpoint.read(hooks.checkpoint, key=key) if hooks.checkpoint else None
-    _fit(network, encoder, frames, plan, hooks, key, checkpoint)
-    return network
+    return frames, key, network, encoder, checkpoint
 
 
 def _initialize(plan: SegmentPlan, device: torch.device) -> tuple[Representation[Any], HnervEncoder | None]:
@@ -283,14 +286,6 @@ def _saver(
     if path is None:
         return None
     return lambda: save_checkpoint(path, trainer, key=key, grids=grids, masks=masks)
-
-
-def _on_cpu(tensor: QuantizedTensor) -> QuantizedTensor:
-    grid = tensor.grid
-    return QuantizedTensor(
-        tensor.codes.cpu(),
-        Grid(bits=grid.bits, step=grid.step.cpu(), offset=grid.offset.cpu(), axis=grid.axis),
-    )
 
 
 def _key(frames: UInt8[Tensor, "frames 3 height width"], plan: SegmentPlan) -> str:

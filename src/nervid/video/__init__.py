@@ -2,7 +2,18 @@
 
 from nervid.video.clip import Clip, read
 from nervid.video.info import Color, VideoInfo
+from nervid.video.sinks import CONTAINERS as TRACK_SUFFIXES
 from nervid.video.track import Track, TrackPacket
 from nervid.video.write import VideoWriter, open_writer
 
-__all__ = ["Clip", "Color", "Track", "TrackPacket", "VideoInfo", "VideoWriter", "open_writer", "read"]
+__all__ = [
+    "TRACK_SUFFIXES",
+    "Clip",
+    "Color",
+    "Track",
+    "TrackPacket",
+    "VideoInfo",
+    "VideoWriter",
+    "open_writer",
+    "read",
+]
