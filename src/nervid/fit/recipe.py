@@ -42,11 +42,11 @@ RECIPES: Final[dict[RecipeName, Recipe]] = {
         l1=0.0,
         l2=1.0,
         ssim=0.0,
-        learning_rate=4e-3,
+        learning_rate=3e-3,
         betas=(0.9, 0.99),
         batch_size=1,
         warmup=0.1,
-        float_share=0.25,
+        float_share=0.4,
         finetune_rate=1.0,
     ),
     # NeRV section 4.1 and its published code: 0.7 L1 + 0.3 (1 - SSIM), batch 1, warm-up over 20 %.

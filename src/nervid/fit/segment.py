@@ -24,7 +24,7 @@ from nervid.models.convnext import HnervEncoder
 from nervid.models.registry import build, build_encoder
 from nervid.models.representation import EMBEDDINGS, Representation, in_channels_last
 
-GRID_UPDATES = tuple(tenth / 10 for tenth in range(1, 10))
+GRID_UPDATES = (0.2, 0.4, 0.6, 0.8, 0.9)
 """Shares of the fine-tuning at which the grids are solved anew for the size; fixed in between, untuned."""
 SIZE_WINDOW = (0.975, 1.0)
 """Share of the target size between which the last grids are kept after fine-tuning."""
