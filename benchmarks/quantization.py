@@ -96,7 +96,7 @@ def main() -> None:
     longer_db = mean_psnr(fit_float(frames, longer, Hooks()), frames)
     print(f"float {float_db:.2f} dB, 6 bits {six_db:.2f} dB in {coded_size(fitted)} bytes", flush=True)
     print(f"float for as many steps as fit and fine-tuning together {longer_db:.2f} dB", flush=True)
-    tensors = [*fitted.weights, *fitted.embeddings]
+    tensors = [tensor for tensor in [*fitted.weights, *fitted.embeddings] if tensor.grid.bits == free.bits]
     RESULTS.mkdir(exist_ok=True)
     arrays: dict[str, Any] = {f"tensor{i:03d}": t.codes.numpy() for i, t in enumerate(tensors)}
     np.savez_compressed(RESULTS / "codes.npz", **arrays)

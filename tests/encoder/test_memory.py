@@ -18,8 +18,8 @@ clip = nervid.read(sys.argv[1])
 config = nervid.EncodeConfig(
     size="60kB", model="nerv", recipe="hnerv", epochs=1, max_segment_frames=100, precision="float32"
 )
-# The first encoding loads what is loaded on first use. After it, allow 140 MB more: less than the 207 MB of the
-# video's raw frames.
+# The first encoding loads what is loaded on first use. After it, allow 140 MB more: less than the 207 MB
+# that the video's raw frames take.
 nervid.encode(nervid.read(np.zeros((100, 3, 240, 240), np.uint8)), config, size="6kB")
 held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (held + 140_000_000,) * 2)

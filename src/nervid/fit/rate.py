@@ -37,8 +37,8 @@ def solve_grids(tensors: Tensors, grids: Mapping[str, Grid], *, target_bytes: fl
     few tries.
 
     Returns:
-        The scaled grids. Where even the finest allowed factor stays below the target, or the coarsest above it,
-        the grids of that factor: the caller compares sizes.
+        The scaled grids. Where even the finest allowed factor stays below the target, or the coarsest above
+        it, the grids of that factor: the caller compares sizes.
     """
     values = sum(tensor.numel() for tensor in tensors.values() if tensor.ndim > 1)
     too_fine, coarse_enough, factor = FINEST, COARSEST, 1.0
