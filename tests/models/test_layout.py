@@ -58,9 +58,11 @@ def test_any_frame_is_covered_with_less_than_one_site_to_spare(
 
 
 @given(st.integers(64, 4096), st.integers(64, 4096), AREAS)
-def test_padding_adds_less_than_a_fifth_from_64_pixels_up(height: int, width: int, base_area: int) -> None:
+def test_padding_adds_less_than_three_tenths_from_64_pixels_up(
+    height: int, width: int, base_area: int
+) -> None:
     layout = find_layout(height, width, base_area=base_area)
-    assert layout.padded_height * layout.padded_width / (height * width) - 1 < 0.2
+    assert layout.padded_height * layout.padded_width / (height * width) - 1 < 0.3
 
 
 @given(SIDES, SIDES, AREAS)

@@ -46,7 +46,8 @@ class Decode:
         import time
 
         from nervid.decoder import open
-        from nervid.video import TRACK_SUFFIXES, open_writer
+        from nervid.video import open_writer
+        from nervid.video.sinks import CONTAINERS
 
         started = time.monotonic()
         with open(self.source, device=self.device) as decoder:
@@ -55,7 +56,7 @@ class Decode:
             tracks = decoder.tracks if whole else ()
             if not whole and decoder.metadata.tracks:
                 print_warning("sound and subtitles are left out of a part")
-            if tracks and Path(self.output).suffix.lower() not in TRACK_SUFFIXES:
+            if tracks and Path(self.output).suffix.lower() not in CONTAINERS:
                 print_warning(f"sound and subtitles are left out: {self.output} cannot hold them")
             writer = open_writer(self.output, decoder.info, codec=self.codec, crf=self.crf, tracks=tracks)
             with writer, ProgressLine() as line:

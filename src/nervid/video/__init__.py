@@ -2,12 +2,10 @@
 
 from nervid.video.clip import Clip, read
 from nervid.video.info import Color, VideoInfo
-from nervid.video.sinks import CONTAINERS as TRACK_SUFFIXES
 from nervid.video.track import Track, TrackPacket
 from nervid.video.write import VideoWriter, open_writer
 
 __all__ = [
-    "TRACK_SUFFIXES",
     "Clip",
     "Color",
     "Track",
