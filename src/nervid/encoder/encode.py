@@ -239,7 +239,7 @@ class _Encoding:
         """Refuse a size that cannot be met before anything is fitted."""
         tracks = sum(len(track.to_bytes()) for track in self._clip.tracks)
         if target <= self._surroundings:
-            advice = "; leave the sound out or ask for more" if tracks else "; ask for more"
+            advice = "; leave them out (--no-tracks) or ask for more" if tracks else "; ask for more"
             raise InputError(
                 f"asked for {target} bytes, but header, timestamps and copied tracks alone take "
                 f"{self._surroundings} ({tracks} of them sound and subtitles){advice}"
