@@ -18,8 +18,8 @@ from nervid.models.representation import EMBEDDINGS
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SYMBOLS = {
-    "hnerv_v1": "46e0b23fbc7e289fd1b54e5a00e784fa364180ded6d78d53781cd1075a37ae23",
-    "nerv_v1": "d8e56badc22b2b571a264a2d799491e3401cf049153913c09d11d342b5735384",
+    "hnerv_v1": "59bb200fb952e3f39e587ebc3860bc33c4ac64953c5ee1cfc688ba08c76cc2db",
+    "nerv_v1": "835680f22a61aaeb0afd6006a40ac3797fa5c86d08f4db5d6f3711bfc725d180",
 }
 """SHA-256 over all codes of all segments, int16 little-endian, in the order of the file."""
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from pytorch_msssim import ssim
 
-from nervid.fit.loss import distortion, multi_resolution_distortion, psnr_of
-from nervid.fit.recipe import RECIPES
+from nervid.fit.loss import distortion, frame_errors, multi_resolution_distortion, psnr_of
+from nervid.fit.recipe import RECIPES, Recipe
 
 NONE = replace(RECIPES["hnerv"], l1=0.0, l2=0.0, ssim=0.0)
 DRAWN = torch.full((1, 3, 16, 16), 0.5)
@@ -14,10 +14,29 @@ TARGET = torch.full((1, 3, 16, 16), 0.25)
 
 
 def test_each_term_is_what_its_name_says() -> None:
-    assert distortion(DRAWN, TARGET, replace(NONE, l1=2.0)).item() == pytest.approx(0.5)
-    assert distortion(DRAWN, TARGET, replace(NONE, l2=2.0)).item() == pytest.approx(0.125)
+    assert loss_of(replace(NONE, l1=2.0)) == pytest.approx(0.5)
+    assert loss_of(replace(NONE, l2=2.0)) == pytest.approx(0.125)
     structure = 1 - ssim(DRAWN, TARGET, data_range=1.0).item()
-    assert distortion(DRAWN, TARGET, replace(NONE, ssim=2.0)).item() == pytest.approx(2 * structure)
+    assert loss_of(replace(NONE, ssim=2.0)) == pytest.approx(2 * structure)
+
+
+def loss_of(recipe: Recipe) -> float:
+    loss, errors = distortion(DRAWN, TARGET, recipe)
+    assert errors.tolist() == [0.0625]
+    return loss.item()
+
+
+def test_frame_errors_and_their_gradient() -> None:
+    generator = torch.Generator().manual_seed(4)
+    drawn = torch.rand(2, 3, 5, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    target = torch.rand(2, 3, 5, 4, generator=generator, dtype=torch.float64)
+    errors = frame_errors(drawn, target)
+    expected = (drawn - target).square().mean(dim=(1, 2, 3))
+    torch.testing.assert_close(errors, expected)
+    weights = torch.tensor([0.3, 2.0], dtype=torch.float64)
+    (mine,) = torch.autograd.grad(errors @ weights, drawn)
+    (wanted,) = torch.autograd.grad(expected @ weights, drawn)
+    torch.testing.assert_close(mine, wanted)
 
 
 def test_the_papers_recipes_weigh_the_terms_as_published() -> None:
@@ -32,14 +51,16 @@ def test_coarse_images_are_compared_with_area_averages() -> None:
     target = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     coarse = target.reshape(1, 3, 4, 2, 4, 2).mean(dim=(3, 5))
     recipe = replace(NONE, l2=1.0)
-    assert multi_resolution_distortion([coarse, target], target, recipe).item() == pytest.approx(0, abs=1e-12)
-    off = multi_resolution_distortion([coarse + 0.1, target], target, recipe, coarse_weight=3.0)
+    loss, errors = multi_resolution_distortion([coarse, target], target, recipe)
+    assert loss.item() == pytest.approx(0, abs=1e-12)
+    assert errors.tolist() == [0.0]
+    off, _ = multi_resolution_distortion([coarse + 0.1, target], target, recipe, coarse_weight=3.0)
     assert off.item() == pytest.approx(0.03, rel=1e-4)
 
 
 def test_images_smaller_than_the_ssim_window_are_judged_by_pixels_alone() -> None:
     tiny, target = torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 16, 16)
-    loss = multi_resolution_distortion([tiny, target], target, RECIPES["nerv"])
+    loss, _ = multi_resolution_distortion([tiny, target], target, RECIPES["nerv"])
     assert loss.item() == pytest.approx(0, abs=1e-6)
 
 

@@ -56,6 +56,14 @@ def test_every_frame_is_seen_once_an_epoch() -> None:
     assert sorted(chain(*seen[:3])) == sorted(chain(*seen[3:])) == [0, 1, 2, 3, 4]
 
 
+def test_a_large_batch_in_parts_takes_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, parts = start(), start()
+    make_trainer(whole, steps=12).run()
+    monkeypatch.setattr("nervid.fit.trainer.PIXELS_AT_ONCE", 16)
+    make_trainer(parts, steps=12).run()
+    torch.testing.assert_close(parts, whole, rtol=0, atol=1e-6)
+
+
 def test_the_same_seed_takes_the_same_steps_and_another_does_not() -> None:
     results = []
     for seed in (1, 1, 2):

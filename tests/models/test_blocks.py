@@ -10,7 +10,7 @@ from nervid.models.blocks import ACTIVATIONS, UpsampleBlock, at_least_float32
 
 
 def naive_block(features: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
-    """Convolve by visiting every tap, then place every channel by the definition of pixel shuffle."""
+    """Convolve by visiting every tap, then place every channel by our definition of pixel shuffle."""
     batch, inputs, rows, columns = features.shape
     outputs, _, kernel, _ = weight.shape
     middle = kernel // 2
@@ -28,7 +28,7 @@ def naive_block(features: Tensor, weight: Tensor, bias: Tensor, stride: int) -> 
     for channel in range(outputs // stride**2):
         for dy in range(stride):
             for dx in range(stride):
-                source = channel * stride**2 + dy * stride + dx
+                source = (dy * stride + dx) * (outputs // stride**2) + channel
                 image[:, channel, dy::stride, dx::stride] = convolved[:, source]
     return image
 

@@ -60,7 +60,6 @@ def test_channels_last_and_autocast_draw_nearly_the_same(network: Representation
 
 def test_the_state_dict_holds_parameters_only(network: Representation[ModelConfig]) -> None:
     assert set(network.state_dict()) == {name for name, _ in network.named_parameters()}
-    assert not list(network.buffers())
     assert {name for name, _ in network.named_weights()} == set(network.state_dict()) - {"embeddings"}
 
 

@@ -21,6 +21,8 @@ Draw = Callable[[Int[Tensor, " batch"], Float[Tensor, "batch 3 height width"]], 
 
 SNAPSHOT_STEPS = 200
 """A healthy state is kept every so many steps, for the divergence guard."""
+PIXELS_AT_ONCE = 2**19
+"""A batch with more pixels goes through the network in parts, gradients added up: the same step in less memory."""
 MOST_RESTARTS = 10
 """Restarts after which a fit is given up: by then the rate is a thousandth."""
 
@@ -96,6 +98,7 @@ class Trainer:
         self.steps, self.peak_rate, self.warmup, self.seed = steps, peak_rate, warmup, seed
         self.state = TrainerState()
         self._dtype = autocast_dtype(precision, frames.device)
+        self._frames_at_once = max(1, PIXELS_AT_ONCE // (frames.shape[-2] * frames.shape[-1]))
         self._optimizer = torch.optim.Adam(
             list(self.parameters.values()), lr=peak_rate, betas=recipe.betas, fused=True
         )
@@ -212,18 +215,25 @@ class Trainer:
         )
         for group in self._optimizer.param_groups:
             group["lr"] = rate
+        self._optimizer.zero_grad(set_to_none=True)
         indices = self._indices(self.state.step)
+        loss, errors = 0.0, []
+        for part in indices.split(self._frames_at_once):
+            part_loss, part_errors = self._backward(part, len(part) / len(indices))
+            loss += part_loss
+            errors += part_errors
+        self._optimizer.step()
+        return loss, sum(psnr_of(error) for error in errors) / len(errors)
+
+    def _backward(self, indices: Int[Tensor, " batch"], share: float) -> tuple[float, list[float]]:
+        """Add ``share`` times the loss gradient of some frames; return that loss and the frames' errors."""
         target = self.frames[indices].to(torch.float32).mul_(1 / 255)
         with torch.autocast(self.frames.device.type, dtype=self._dtype, enabled=self._dtype is not None):
             images = self.draw(indices, target)
-        images = [image.float() for image in images]
-        loss = multi_resolution_distortion(images, target, self.recipe)
-        self._optimizer.zero_grad(set_to_none=True)
+        loss, errors = multi_resolution_distortion([image.float() for image in images], target, self.recipe)
+        loss = share * loss
         loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
-        with torch.no_grad():
-            errors = (images[-1] - target).square_().mean(dim=(1, 2, 3)).tolist()
-        return loss.item(), sum(psnr_of(error) for error in errors) / len(errors)
+        return loss.item(), errors.tolist()
 
     def _indices(self, step: int) -> Int[Tensor, " batch"]:
         """The frames of one step: each epoch is a fresh permutation, its last batch may be smaller."""

@@ -1,4 +1,4 @@
-"""UpsampleBlock: the convolution, pixel shuffle and activation that all decoders repeat."""
+"""UpsampleBlock: the convolution, activation and pixel shuffle that all decoders repeat."""
 
 from collections.abc import Callable
 from typing import Final
@@ -9,16 +9,29 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nervid.models.config.base import Activation
+from nervid.models.shuffle import pixel_shuffle
+
+
+def gelu(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Return ``x * (1 + erf(x / sqrt(2))) / 2`` of every value, memory order kept.
+
+    PyTorch hands GELU to oneDNN, twice as fast as its own kernel on the CPU, only where memory follows the
+    shape's order; a channels-last map does so when its channels are named last.
+    """
+    if values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last):
+        return F.gelu(values.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    return F.gelu(values)
+
 
 ACTIVATIONS: Final[dict[Activation, Callable[[Tensor], Tensor]]] = {
-    "gelu": F.gelu,
+    "gelu": gelu,
     "silu": F.silu,
     "relu": F.relu,
 }
 
 
 class UpsampleBlock(nn.Module):
-    """Enlarge a map ``stride`` times: convolution to ``stride**2`` times the channels, shuffle, activation.
+    """Enlarge a map ``stride`` times: convolution to ``stride**2`` times the channels, activation, shuffle.
 
     Weights start as torch's default for convolutions, drawn from torch's global generator.
 
@@ -46,7 +59,17 @@ class UpsampleBlock(nn.Module):
         self, features: Float[Tensor, "batch in_channels rows columns"]
     ) -> Float[Tensor, "batch out_channels tall wide"]:
         """Return the enlarged map, ``tall = stride * rows`` and ``wide = stride * columns``."""
-        return ACTIVATIONS[self.activation](F.pixel_shuffle(self.conv(features), self.stride))
+        return pixel_shuffle(self.before_shuffle(features), self.stride)
+
+    def before_shuffle(
+        self, features: Float[Tensor, "batch in_channels rows columns"]
+    ) -> Float[Tensor, "batch subpixel_channels rows columns"]:
+        """Return what ``forward`` shuffles, ``out_channels * stride**2`` channels.
+
+        The activation comes before the shuffle: it treats every number alike, so the order does not matter,
+        and who can use the map as it is saves the copy.
+        """
+        return ACTIVATIONS[self.activation](self.conv(features))
 
 
 def at_least_float32(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nervid.models.config import HnervConfig
+from nervid.models.depthwise import DepthwiseConv
 
 _KERNEL = 7
 _EXPANSION = 4
@@ -99,7 +100,7 @@ class ConvNextBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(channels, channels, _KERNEL, padding=_KERNEL // 2, groups=channels)
+        self.depthwise = DepthwiseConv(channels, kernel=_KERNEL)
         self.norm = nn.LayerNorm(channels, eps=_NORM_EPSILON)
         self.expand = nn.Linear(channels, _EXPANSION * channels)
         self.project = nn.Linear(_EXPANSION * channels, channels)

@@ -4,9 +4,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from nervid.models.blocks import ACTIVATIONS, UpsampleBlock, at_least_float32
+from nervid.models.blocks import ACTIVATIONS, UpsampleBlock
 from nervid.models.config import HnervConfig
 from nervid.models.config.hnerv import HEAD_KERNEL
+from nervid.models.head import SubpixelHead
 from nervid.models.representation import Representation
 
 
@@ -38,7 +39,7 @@ class Hnerv(Representation[HnervConfig]):
             )
             for stage, (kernel, stride) in enumerate(zip(config.kernels, config.strides, strict=True))
         )
-        self.head = nn.Conv2d(widths[-1], 3, HEAD_KERNEL, padding=HEAD_KERNEL // 2)
+        self.head = SubpixelHead(widths[-1], kernel=HEAD_KERNEL, stride=config.strides[-1])
 
     def embed(
         self, indices: Int64[Tensor, " batch"]
@@ -46,12 +47,12 @@ class Hnerv(Representation[HnervConfig]):
         """Return the stored embeddings of frames ``indices``, each in [0, frames)."""
         return self.embeddings[indices]
 
-    def draw(
+    def draw_colors(
         self, embedding: Float[Tensor, "batch channels base_height base_width"]
     ) -> Float[Tensor, "batch 3 height width"]:
-        """Return the frames for a batch of embeddings, RGB in [0, 1], cropped to the clip's size."""
+        """Return the frames for a batch of embeddings before the output function, cropped."""
         features = ACTIVATIONS[self.config.activation](self.stem(embedding))
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             features = block(features)
-        colors = self.head(features)[..., : self.config.height, : self.config.width]
-        return torch.tanh(at_least_float32(colors)) * 0.5 + 0.5
+        colors: Tensor = self.head(self.blocks[-1].before_shuffle(features))
+        return colors[..., : self.config.height, : self.config.width]

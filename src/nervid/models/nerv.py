@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from nervid.models.blocks import ACTIVATIONS, UpsampleBlock, at_least_float32
 from nervid.models.config import NervConfig
 from nervid.models.config.nerv import KERNEL
+from nervid.models.head import SubpixelHead
 from nervid.models.representation import Representation
+from nervid.models.shuffle import pixel_shuffle
 
 
 class Nerv(Representation[NervConfig]):
@@ -42,8 +44,11 @@ class Nerv(Representation[NervConfig]):
             )
             for stage, stride in enumerate(config.strides)
         )
-        drawn = widths[1:] if config.multi_resolution else widths[-1:]
-        self.heads = nn.ModuleList(nn.Conv2d(channels, 3, 1) for channels in drawn)
+        first = 0 if config.multi_resolution else len(config.strides) - 1
+        self.heads = nn.ModuleList(
+            SubpixelHead(channels, kernel=1, stride=stride)
+            for channels, stride in list(zip(widths[1:], config.strides, strict=True))[first:]
+        )
 
     def embed(self, indices: Int64[Tensor, " batch"]) -> Float[Tensor, "batch embedding"]:
         """Return the positional encoding of frames ``indices``, each in [0, frames).
@@ -55,12 +60,18 @@ class Nerv(Representation[NervConfig]):
         encoding = positional_encoding(times, base=self.config.base, levels=self.config.levels)
         return encoding.to(weight.dtype)
 
-    def draw(self, embedding: Float[Tensor, "batch embedding"]) -> Float[Tensor, "batch 3 height width"]:
-        """Return the frames for a batch of embeddings, RGB in [0, 1], cropped to the clip's size."""
+    def draw_colors(
+        self, embedding: Float[Tensor, "batch embedding"]
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """Return the frames for a batch of embeddings before the output function, cropped."""
         features = self._base_map(embedding)
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             features = block(features)
-        return self._image(features, head=-1, shrink=1)
+        return self._colors(self.blocks[-1].before_shuffle(features), head=-1, shrink=1)
+
+    def squash(self, colors: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Bring colors into [0, 1] by the config's output function."""
+        return torch.sigmoid(colors) if self.config.output == "sigmoid" else super().squash(colors)
 
     def draw_resolutions(
         self, embedding: Float[Tensor, "batch embedding"]
@@ -76,8 +87,11 @@ class Nerv(Representation[NervConfig]):
         features = self._base_map(embedding)
         images = []
         for stage, block in enumerate(self.blocks):
-            features = block(features)
-            images.append(self._image(features, head=stage, shrink=prod(self.config.strides[stage + 1 :])))
+            unshuffled = block.before_shuffle(features)
+            shrink = prod(self.config.strides[stage + 1 :])
+            colors = self._colors(unshuffled, head=stage, shrink=shrink)
+            images.append(self.squash(at_least_float32(colors)))
+            features = pixel_shuffle(unshuffled, block.stride)
         return images
 
     def _base_map(
@@ -92,15 +106,13 @@ class Nerv(Representation[NervConfig]):
             batch, self.config.stem_channels, self.config.base_height, self.config.base_width
         )
 
-    def _image(
-        self, features: Float[Tensor, "batch channels rows columns"], *, head: int, shrink: int
+    def _colors(
+        self, unshuffled: Float[Tensor, "batch channels rows columns"], *, head: int, shrink: int
     ) -> Float[Tensor, "batch 3 _ _"]:
-        """The cropped image that a head draws."""
+        """The cropped colors that a head draws from a map before its shuffle."""
         height, width = -(-self.config.height // shrink), -(-self.config.width // shrink)
-        colors = at_least_float32(self.heads[head](features)[..., :height, :width])
-        if self.config.output == "sigmoid":
-            return torch.sigmoid(colors)
-        return torch.tanh(colors) * 0.5 + 0.5
+        colors: Tensor = self.heads[head](unshuffled)
+        return colors[..., :height, :width]
 
 
 def positional_encoding(

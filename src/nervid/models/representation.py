@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from nervid.models.blocks import at_least_float32
 from nervid.models.config import RepresentationConfig
 
 Config = TypeVar("Config", bound=RepresentationConfig)
@@ -46,8 +47,24 @@ class Representation(nn.Module, ABC, Generic[Config]):
         """Return the decoder's input for frames ``indices``, each in [0, frames)."""
 
     @abstractmethod
+    def draw_colors(
+        self, embedding: Float[Tensor, "batch *embedding"]
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """Return the frames for a batch of embeddings before the output function, cropped to the clip's size."""
+
+    def squash(self, colors: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Bring colors into [0, 1] by the output function: ``(tanh(x) + 1) / 2`` unless overridden.
+
+        Computed as the sigmoid of ``2 x``, which is equal and takes one pass over the image less.
+        """
+        return torch.sigmoid(2 * colors)
+
     def draw(self, embedding: Float[Tensor, "batch *embedding"]) -> Float[Tensor, "batch 3 height width"]:
-        """Return the frames for a batch of embeddings, RGB in [0, 1], cropped to the clip's size."""
+        """Return the frames for a batch of embeddings, RGB in [0, 1], cropped to the clip's size.
+
+        The output function runs in float32 at least, whatever the type of the convolutions.
+        """
+        return self.squash(at_least_float32(self.draw_colors(embedding)))
 
     def draw_resolutions(
         self, embedding: Float[Tensor, "batch *embedding"]
