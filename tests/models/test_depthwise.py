@@ -11,6 +11,7 @@ from nervid.models.depthwise import DepthwiseConv
 def test_gradients_are_those_of_torchs_convolution(channels: int) -> None:
     layer = DepthwiseConv(channels, kernel=7).double()
     features = torch.randn(2, channels, 9, 11, dtype=torch.float64, requires_grad=True)
+    assert layer.bias is not None
     inputs = [features, layer.weight, layer.bias]
     expected = F.conv2d(features, layer.weight, layer.bias, padding=3, groups=channels)
     direction = torch.randn_like(expected)

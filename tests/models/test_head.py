@@ -17,6 +17,7 @@ def test_colors_and_gradients_are_those_of_the_shuffled_map(stride: int, kernel:
     drawn = head(features)
     torch.testing.assert_close(drawn, expected, rtol=0, atol=1e-12)
     direction = torch.randn_like(expected)
+    assert head.bias is not None
     inputs = [features, head.weight, head.bias]
     for mine, theirs in zip(
         torch.autograd.grad(drawn, inputs, direction),

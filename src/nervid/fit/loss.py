@@ -25,7 +25,7 @@ def frame_errors(
     It reads and writes the images three times forward and backward; the same in PyTorch's own operations
     takes eight times.
     """
-    errors: Tensor = _FrameErrors.apply(drawn, target)
+    errors: Tensor = _FrameErrors.apply(drawn, target)  # type: ignore[no-untyped-call]
     return errors
 
 
@@ -99,7 +99,7 @@ class _FrameErrors(torch.autograd.Function):
         difference = drawn - target
         ctx.save_for_backward(difference)
         ctx.numbers = difference[0].numel()
-        norms = torch.linalg.vector_norm(difference, dim=(1, 2, 3), dtype=torch.float64)
+        norms: Tensor = torch.linalg.vector_norm(difference, dim=(1, 2, 3), dtype=torch.float64)
         return norms.square().div_(ctx.numbers).to(drawn.dtype)
 
     @staticmethod

@@ -12,8 +12,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _MADV_HUGEPAGE = 14
 _HUGE_PAGE_BYTES = 2**21
 _RESERVED_BYTES = 3 * 2**29
-"""Address space at the heap's end that is asked to lie on huge pages; it takes no memory until it is used, and
-stays below the threshold above which the C library would give it back."""
+"""Address space at the heap's end that is asked to lie on huge pages; it takes no memory until it is used,
+and stays below the threshold above which the C library would give it back."""
 
 
 def autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype | None:

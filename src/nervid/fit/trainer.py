@@ -22,7 +22,7 @@ Draw = Callable[[Int[Tensor, " batch"], Float[Tensor, "batch 3 height width"]], 
 SNAPSHOT_STEPS = 200
 """A healthy state is kept every so many steps, for the divergence guard."""
 PIXELS_AT_ONCE = 2**19
-"""A batch with more pixels goes through the network in parts, gradients added up: the same step in less memory."""
+"""A batch with more pixels goes through the network in parts, gradients added up: same step, less memory."""
 MOST_RESTARTS = 10
 """Restarts after which a fit is given up: by then the rate is a thousandth."""
 
@@ -218,7 +218,7 @@ class Trainer:
         self._optimizer.zero_grad(set_to_none=True)
         indices = self._indices(self.state.step)
         loss, errors = 0.0, []
-        for part in indices.split(self._frames_at_once):
+        for part in torch.split(indices, self._frames_at_once):
             part_loss, part_errors = self._backward(part, len(part) / len(indices))
             loss += part_loss
             errors += part_errors

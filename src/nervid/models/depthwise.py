@@ -35,7 +35,8 @@ class DepthwiseConv(nn.Conv2d):
             return super().forward(features)
         dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else features.dtype
         assert self.bias is not None
-        image: Tensor = _TiledGradient.apply(features.to(dtype), self.weight.to(dtype), self.bias.to(dtype))
+        inputs = features.to(dtype), self.weight.to(dtype), self.bias.to(dtype)
+        image: Tensor = _TiledGradient.apply(*inputs)  # type: ignore[no-untyped-call]
         return image
 
 

@@ -1,5 +1,7 @@
 """Hnerv: frame index -> stored embedding -> stem -> blocks -> frame."""
 
+from typing import cast
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
@@ -54,5 +56,6 @@ class Hnerv(Representation[HnervConfig]):
         features = ACTIVATIONS[self.config.activation](self.stem(embedding))
         for block in self.blocks[:-1]:
             features = block(features)
-        colors: Tensor = self.head(self.blocks[-1].before_shuffle(features))
+        last = cast(UpsampleBlock, self.blocks[-1])
+        colors: Tensor = self.head(last.before_shuffle(features))
         return colors[..., : self.config.height, : self.config.width]

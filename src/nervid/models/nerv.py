@@ -1,6 +1,7 @@
 """Nerv: frame index -> positional encoding -> stem -> blocks -> frame."""
 
 from math import pi, prod
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int64
@@ -67,7 +68,7 @@ class Nerv(Representation[NervConfig]):
         features = self._base_map(embedding)
         for block in self.blocks[:-1]:
             features = block(features)
-        return self._colors(self.blocks[-1].before_shuffle(features), head=-1, shrink=1)
+        return self._colors(cast(UpsampleBlock, self.blocks[-1]).before_shuffle(features), head=-1, shrink=1)
 
     def squash(self, colors: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Bring colors into [0, 1] by the config's output function."""
@@ -86,12 +87,12 @@ class Nerv(Representation[NervConfig]):
             return [self.draw(embedding)]
         features = self._base_map(embedding)
         images = []
-        for stage, block in enumerate(self.blocks):
-            unshuffled = block.before_shuffle(features)
+        for stage, stride in enumerate(self.config.strides):
+            unshuffled = cast(UpsampleBlock, self.blocks[stage]).before_shuffle(features)
             shrink = prod(self.config.strides[stage + 1 :])
             colors = self._colors(unshuffled, head=stage, shrink=shrink)
             images.append(self.squash(at_least_float32(colors)))
-            features = pixel_shuffle(unshuffled, block.stride)
+            features = pixel_shuffle(unshuffled, stride)
         return images
 
     def _base_map(

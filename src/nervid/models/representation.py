@@ -50,7 +50,7 @@ class Representation(nn.Module, ABC, Generic[Config]):
     def draw_colors(
         self, embedding: Float[Tensor, "batch *embedding"]
     ) -> Float[Tensor, "batch 3 height width"]:
-        """Return the frames for a batch of embeddings before the output function, cropped to the clip's size."""
+        """Return the frames for a batch of embeddings before the output function, cropped."""
 
     def squash(self, colors: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Bring colors into [0, 1] by the output function: ``(tanh(x) + 1) / 2`` unless overridden.

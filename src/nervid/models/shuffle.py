@@ -1,4 +1,4 @@
-"""Pixel shuffle with the channels of a subpixel side by side, so that a channels-last map moves in whole runs."""
+"""Pixel shuffle with a subpixel's channels side by side: a channels-last map moves in whole runs."""
 
 from jaxtyping import Float
 from torch import Tensor
