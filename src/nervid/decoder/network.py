@@ -17,11 +17,33 @@ from nervid.models.sizing import embedding_count, parameter_count
 VALUES_PER_BYTE, SPARE_VALUES = 1024, 1 << 20
 """A section of n bytes may hold at most 1024 n + 2**20 numbers; more is refused before allocating. Real ones
 hold below 4 a byte; only constant tensors come near the limit."""
+NEVER_HALF = 9
+"""Value of ``half_from`` above the number of any network's blocks: all of them run in float32."""
 
 
-def model_to_json(config: ModelConfig) -> dict[str, Any]:
-    """Return what section MODL stores of a segment."""
-    return {"model": to_json(config)}
+def model_to_json(config: ModelConfig, half_from: int = NEVER_HALF) -> dict[str, Any]:
+    """Return what section MODL stores of a segment.
+
+    Args:
+        config: The network.
+        half_from: First block, counted from 0, from which on bfloat16 is exact enough; see
+            ``nervid.decoder.half``. One digit, so that the length is known before the network is fitted.
+    """
+    return {"half_from": half_from, "model": to_json(config)}
+
+
+def half_from(modl: bytes) -> int:
+    """Return the first block that section MODL allows to run in bfloat16; ``NEVER_HALF`` allows none.
+
+    Raises:
+        FormatError: If the section is damaged.
+    """
+    value = _read_object(modl).get("half_from", NEVER_HALF)
+    if type(value) is not int or not 0 <= value <= NEVER_HALF:
+        raise CorruptSectionError(
+            f"section MODL: half_from must be 0 to {NEVER_HALF}, got {value!r}; encode the file again"
+        )
+    return value
 
 
 def load_network(modl: bytes, wght: bytes, embd: bytes | None, *, frames: int) -> Representation[Any]:
@@ -73,27 +95,31 @@ def load_network(modl: bytes, wght: bytes, embd: bytes | None, *, frames: int) -
 
 
 def draw_frame(network: Representation[Any], index: int) -> UInt8[Tensor, "3 height width"]:
-    """Draw one frame of the segment, on the network's device.
+    """Draw one frame of the segment, on the network's device, its colors side by side in memory.
 
     Frames are drawn one by one on purpose: convolution kernels sum in another order for another batch size,
     and a frame's bits must not depend on what else is asked for.
     """
-    return (draw_float_frame(network, index) * 255).round_().clamp_(0, 255).to(torch.uint8)
-
-
-def draw_float_frame(network: Representation[Any], index: int) -> Tensor:
-    """Draw one frame of the segment as float32 [3, height, width] in [0, 1], before rounding."""
-    device = next(network.parameters()).device
     with torch.inference_mode():
-        image: Tensor = network(torch.tensor([index], device=device))[0]
-    return image
+        device = next(network.parameters()).device
+        image = network(torch.tensor([index], device=device))
+        # In [0, 1] by the output function, so that no value leaves a byte.
+        last: Tensor = image[0].permute(1, 2, 0).mul(255).round_().to(torch.uint8)
+        return last.contiguous().permute(2, 0, 1)
 
 
 def _read_config(modl: bytes) -> ModelConfig:
+    value = _read_object(modl)
+    if not isinstance(value.get("model"), dict):
+        raise CorruptSectionError("section MODL: no model configuration in it; copy or encode the file again")
+    return from_json(value["model"])
+
+
+def _read_object(modl: bytes) -> dict[str, Any]:
     try:
         value = json.loads(modl.decode("utf-8"))
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise CorruptSectionError("section MODL: not JSON; copy or encode the file again") from error
-    if not isinstance(value, dict) or not isinstance(value.get("model"), dict):
-        raise CorruptSectionError("section MODL: no model configuration in it; copy or encode the file again")
-    return from_json(value["model"])
+    if not isinstance(value, dict):
+        raise CorruptSectionError("section MODL: not a JSON object; copy or encode the file again")
+    return value

@@ -15,6 +15,7 @@ from torch import Tensor
 from nervid._version import __version__
 from nervid.compress.streams import encode_tensors
 from nervid.container import canonical_json
+from nervid.decoder.half import find_half_from, first_half_block, run_in_half
 from nervid.decoder.network import draw_frame, load_network, model_to_json
 from nervid.encoder.assemble import EMPTY_SEGMENT, assemble
 from nervid.encoder.budget import Attempt, least_size, next_size, plan_network, stored_count
@@ -23,10 +24,11 @@ from nervid.encoder.job import CodedSegment, Job
 from nervid.encoder.progress import EncodeProgress, ProgressMeter
 from nervid.encoder.result import Encoded, EncodeReport
 from nervid.errors import InputError
-from nervid.fit.precision import autocast_dtype, reuse_freed_memory
+from nervid.fit.precision import autocast_dtype
 from nervid.fit.recipe import PRESETS, RECIPES
 from nervid.fit.segment import FittedSegment, Hooks, SegmentPlan, fit_segment
 from nervid.fit.trainer import FitProgress, Interrupted
+from nervid.hardware import reuse_freed_memory
 from nervid.metrics.distortion import psnr
 from nervid.metrics.rate import bits_per_pixel, rate_warning
 from nervid.video import Clip
@@ -299,10 +301,16 @@ class _Encoding:
 
 
 def _code(modl: bytes, fitted: FittedSegment, frames: Tensor, device: torch.device) -> CodedSegment:
-    """Code the tensors, decode them again from the bytes alone, and measure the frames that come out."""
+    """Code the tensors, decode them again from the bytes alone, and measure the frames that come out.
+
+    The MODL that is stored is ``modl`` with the blocks that may run in bfloat16, of the same length.
+    """
     wght = encode_tensors(fitted.weights)
     embd = encode_tensors(fitted.embeddings) if fitted.embeddings else None
     network = load_network(modl, wght, embd, frames=len(frames)).to(device)
+    half = find_half_from(network, range(len(frames)))
+    modl = canonical_json(model_to_json(fitted.config, half))
+    run_in_half(network, first_half_block("auto", half, device))
     values = [
         psnr(frames[index : index + 1], draw_frame(network, index).cpu()[None])
         for index in range(len(frames))

@@ -1,68 +1,20 @@
-"""Numeric precision and memory allocation of a fit, chosen for the hardware."""
+"""Numeric precision of a fit, chosen for the hardware."""
 
-import ctypes
-import sys
 from typing import Literal
 
 import torch
 
-Precision = Literal["auto", "float32", "bfloat16"]
+from nervid.hardware import has_bfloat16
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-_MADV_HUGEPAGE = 14
-_HUGE_PAGE_BYTES = 2**21
-_RESERVED_BYTES = 3 * 2**29
-"""Address space at the heap's end that is asked to lie on huge pages; it takes no memory until it is used,
-and stays below the threshold above which the C library would give it back."""
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype | None:
     """Return the type in which convolutions run, or None for plain float32.
 
-    "auto" takes bfloat16 where the hardware multiplies it natively (AMX or AVX512-BF16 on the CPU, compute
-    capability 8 or newer on CUDA). Weights, their gradients' sums and the optimizer stay float32 either way.
+    "auto" takes bfloat16 where the hardware multiplies it natively. Weights, their gradients' sums and the
+    optimizer stay float32 either way.
     """
     if precision == "auto":
-        precision = "bfloat16" if _has_bfloat16(device) else "float32"
+        precision = "bfloat16" if has_bfloat16(device) else "float32"
     return torch.bfloat16 if precision == "bfloat16" else None
-
-
-def reuse_freed_memory() -> bool:
-    """Keep freed blocks inside the process, on huge pages, instead of returning them to the system.
-
-    Every step allocates the same activations; glibc's default gives large ones back at once and pays page
-    faults for them again. Its settings for this are environment variables that have to be there when the
-    process starts; this does the same from inside: ``mallopt`` keeps blocks in the heap, and one large block,
-    taken, marked for huge pages and freed untouched, makes the heap grow into marked address space.
-
-    Returns whether the C library took the settings (glibc does, others are left as they are).
-    """
-    if not sys.platform.startswith("linux"):
-        return False
-    c = ctypes.CDLL(None)
-    if not hasattr(c, "mallopt"):
-        return False
-    kept = bool(c.mallopt(_M_MMAP_MAX, 0)) and bool(c.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
-    if kept:
-        _advise_huge_pages(c)
-    return kept
-
-
-def _advise_huge_pages(c: ctypes.CDLL) -> None:
-    """Mark the address space into which the heap will grow; without effect where the kernel has none."""
-    c.malloc.restype, c.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
-    c.free.argtypes = [ctypes.c_void_p]
-    c.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    block = c.malloc(_RESERVED_BYTES)
-    if block is None:
-        return
-    first = -(-block // _HUGE_PAGE_BYTES) * _HUGE_PAGE_BYTES
-    c.madvise(first, _RESERVED_BYTES - (first - block), _MADV_HUGEPAGE)
-    c.free(block)
-
-
-def _has_bfloat16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # torch has no public question for this before 2.9; both private ones exist since 2.4.
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

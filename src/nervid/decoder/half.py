@@ -1,0 +1,87 @@
+"""Which part of a network may run in bfloat16, so that no byte of a frame moves by more than one."""
+
+import copy
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from nervid.decoder.network import NEVER_HALF, draw_frame
+from nervid.hardware import has_bfloat16
+from nervid.models.representation import Representation
+
+PlayPrecision = Literal["auto", "float32", "bfloat16"]
+"""Type of the convolutions while playing: what the file allows, all float32, or all bfloat16."""
+LARGEST_DIFFERENCE = 1
+"""Most that a byte may differ from the one that float32 draws."""
+
+
+def first_half_block(precision: PlayPrecision, allowed: int, device: torch.device) -> int:
+    """Return the first block to run in bfloat16.
+
+    Args:
+        precision: What the user asked for.
+        allowed: What the file says, ``nervid.decoder.network.half_from``.
+        device: Where the network runs; without native bfloat16 there, "auto" is float32.
+    """
+    if precision == "auto":
+        return allowed if has_bfloat16(device) else NEVER_HALF
+    return 0 if precision == "bfloat16" else NEVER_HALF
+
+
+def run_in_half(network: Representation[Any], first: int) -> Representation[Any]:
+    """Put the blocks from ``first`` on, and the heads, into bfloat16, in place.
+
+    An error early in a network is drawn large by the blocks that follow, and the late blocks do nearly all
+    of the arithmetic: of a network with three blocks the last one alone in bfloat16 moved bytes by 1 at most,
+    all three by 4. The stem always stays in float32.
+
+    Args:
+        network: In evaluation mode, float32.
+        first: Block, counted from 0; from the number of blocks on nothing is changed.
+    """
+    if first >= len(network.config.strides):
+        return network
+    for name, module in network.named_children():
+        for number, part in enumerate(module if isinstance(module, nn.ModuleList) else [module]):
+            if (name == "blocks" and number >= first) or name in ("head", "heads"):
+                part.to(torch.bfloat16)
+                for convolution in (each for each in part.modules() if isinstance(each, nn.Conv2d)):
+                    convolution.register_forward_pre_hook(_to_own_type)
+    return network
+
+
+def find_half_from(network: Representation[Any], indices: Iterable[int]) -> int:
+    """Measure from which block on bfloat16 keeps every byte of some frames within one of float32.
+
+    Args:
+        network: In evaluation mode, float32.
+        indices: The frames to draw: all, for a promise about all.
+
+    Returns:
+        The first block, or ``NEVER_HALF`` where not even the last block may, or where the network's device
+        has no native bfloat16 to measure with.
+    """
+    if not has_bfloat16(next(network.parameters()).device):
+        return NEVER_HALF
+    first = 0
+    candidate = run_in_half(copy.deepcopy(network), first)
+    for index in indices:
+        exact = draw_frame(network, index)
+        while _largest_difference(draw_frame(candidate, index), exact) > LARGEST_DIFFERENCE:
+            first += 1
+            if first == len(network.config.strides):
+                return NEVER_HALF
+            candidate = run_in_half(copy.deepcopy(network), first)
+    return first
+
+
+def _largest_difference(frame: Tensor, other: Tensor) -> int:
+    return int((frame.to(torch.int16) - other.to(torch.int16)).abs().max())
+
+
+def _to_own_type(module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+    """Cast a convolution's input to the type of its weights."""
+    assert isinstance(module, nn.Conv2d)
+    return (inputs[0].to(module.weight.dtype),)
