@@ -7,11 +7,11 @@ from functools import cache
 import torch
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_NEVER = -1
 _MADV_HUGEPAGE = 14
 _HUGE_PAGE_BYTES = 2**21
 _RESERVED_BYTES = 3 * 2**29
-"""Address space at the heap's end that is asked to lie on huge pages; it takes no memory until it is used,
-and stays below the threshold above which the C library would give it back."""
+"""Address space at the heap's end that is asked to lie on huge pages; it takes no memory until it is used."""
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -45,7 +45,7 @@ def reuse_freed_memory() -> bool:
     c = ctypes.CDLL(None)
     if not hasattr(c, "mallopt"):
         return False
-    kept = bool(c.mallopt(_M_MMAP_MAX, 0)) and bool(c.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
+    kept = bool(c.mallopt(_M_MMAP_MAX, 0)) and bool(c.mallopt(_M_TRIM_THRESHOLD, _NEVER))
     if kept:
         _advise_huge_pages(c)
     return kept
