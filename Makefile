@@ -8,13 +8,14 @@ INSTALLED := $(VENV)/.installed
 CLIPS ?= --all
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check lint types imports bars clips clean
+.PHONY: help setup demo test check lint types imports bars results clips clean
 
 help:
 	@echo "make demo    encode and decode the bundled clip; results land in out/"
 	@echo "make test    run the tests"
 	@echo "make check   run every static check: lint, types, imports"
 	@echo "make bars    print the measured promises, missed ones first"
+	@echo "make results write docs/results.md from the JSON under benchmarks/results"
 	@echo "make clips   fetch the test clips into benchmarks/clips/"
 	@echo "make setup   only create $(VENV); make clean removes what the others left, but not $(VENV)"
 
@@ -40,6 +41,9 @@ imports: $(INSTALLED)
 
 bars: $(INSTALLED)
 	@$(RUN)/python benchmarks/bars.py
+
+results: $(INSTALLED)
+	$(RUN)/python -m benchmarks.report
 
 clips: $(INSTALLED)
 	$(RUN)/python benchmarks/clips.py $(CLIPS)

@@ -27,7 +27,7 @@ def network(path: Path) -> Representation[Any]:
 
 
 def types(network: Representation[Any]) -> list[torch.dtype]:
-    blocks = [next(block.parameters()).dtype for block in network.blocks]  # type: ignore[union-attr]
+    blocks = [next(block.parameters()).dtype for block in network.get_submodule("blocks").children()]
     return [network.stem.weight.dtype, *blocks, network.head.weight.dtype]  # type: ignore[union-attr,list-item]
 
 

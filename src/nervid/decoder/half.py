@@ -7,8 +7,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from nervid.decoder.fused import FusedBlock
 from nervid.decoder.network import NEVER_HALF, draw_frame
 from nervid.hardware import has_bfloat16
+from nervid.models.blocks import UpsampleBlock
 from nervid.models.representation import Representation
 
 PlayPrecision = Literal["auto", "float32", "bfloat16"]
@@ -43,12 +45,16 @@ def run_in_half(network: Representation[Any], first: int) -> Representation[Any]
     """
     if first >= len(network.config.strides):
         return network
-    for name, module in network.named_children():
-        for number, part in enumerate(module if isinstance(module, nn.ModuleList) else [module]):
-            if (name == "blocks" and number >= first) or name in ("head", "heads"):
-                part.to(torch.bfloat16)
-                for convolution in (each for each in part.modules() if isinstance(each, nn.Conv2d)):
-                    convolution.register_forward_pre_hook(_to_own_type)
+    blocks = network.get_submodule("blocks")
+    assert isinstance(blocks, nn.ModuleList)
+    heads = [module for name, module in network.named_children() if name in ("head", "heads")]
+    for part in [*blocks[first:], *heads]:
+        part.to(torch.bfloat16)
+        for convolution in (each for each in part.modules() if isinstance(each, nn.Conv2d)):
+            convolution.register_forward_pre_hook(_to_own_type)
+    for number, block in enumerate(blocks):
+        if isinstance(block, UpsampleBlock) and FusedBlock.takes(block):
+            blocks[number] = FusedBlock(block)
     return network
 
 

@@ -104,7 +104,7 @@ def draw_frame(network: Representation[Any], index: int) -> UInt8[Tensor, "3 hei
         device = next(network.parameters()).device
         image = network(torch.tensor([index], device=device))
         # In [0, 1] by the output function, so that no value leaves a byte.
-        last: Tensor = image[0].permute(1, 2, 0).mul(255).round_().to(torch.uint8)
+        last: Tensor = image[0].permute(1, 2, 0).mul_(255).round_().to(torch.uint8)
         return last.contiguous().permute(2, 0, 1)
 
 

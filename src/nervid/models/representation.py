@@ -57,7 +57,7 @@ class Representation(nn.Module, ABC, Generic[Config]):
 
         Computed as the sigmoid of ``2 x``, which is equal and takes one pass over the image less.
         """
-        return torch.sigmoid(2 * colors)
+        return (2 * colors).sigmoid_()
 
     def draw(self, embedding: Float[Tensor, "batch *embedding"]) -> Float[Tensor, "batch 3 height width"]:
         """Return the frames for a batch of embeddings, RGB in [0, 1], cropped to the clip's size.
