@@ -22,9 +22,9 @@ import nervid
 from benchmarks.bars import commit, hardware, record
 from nervid.decoder.network import draw_frame
 from nervid.encoder.budget import plan_network
-from nervid.hardware import reuse_freed_memory
 from nervid.fit.recipe import FINETUNE_SHARE, RECIPES, Effort
 from nervid.fit.segment import FittedSegment, Hooks, SegmentPlan, fit_float, fit_segment
+from nervid.hardware import reuse_freed_memory
 from nervid.models.registry import build
 from nervid.models.representation import EMBEDDINGS, Representation
 

@@ -14,7 +14,7 @@ from nervid.errors import FormatError, InputError, MissingExtraError, NervidErro
 if TYPE_CHECKING:
     from nervid.container import NervFile
     from nervid.data import demo_clip
-    from nervid.decoder import Decoder, open
+    from nervid.decoder import Dataset, Decoder, open
     from nervid.encoder.config import EncodeConfig
     from nervid.encoder.encode import EncodeProgress, encode
     from nervid.encoder.result import Encoded, EncodeReport
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Clip",
+    "Dataset",
     "Decoder",
     "EncodeConfig",
     "EncodeProgress",
@@ -49,6 +50,7 @@ __all__ = [
 # Where each name lives. Importing nervid is quick: torch is loaded with the first name that needs it.
 _HOMES = {
     "Clip": "nervid.video",
+    "Dataset": "nervid.decoder",
     "Decoder": "nervid.decoder",
     "EncodeConfig": "nervid.encoder.config",
     "EncodeProgress": "nervid.encoder.encode",

@@ -1,5 +1,6 @@
 """``nervid decode``: a .nerv file back into a video."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,10 @@ from nervid.errors import InputError
 
 if TYPE_CHECKING:
     from nervid.decoder import Decoder
+    from nervid.video import VideoWriter
+
+FRAMES_BEHIND = 4
+"""Frames drawn and not yet written from which on writing counts as the slower side; chosen by measurement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,27 +64,65 @@ class Decode:
             if tracks and Path(self.output).suffix.lower() not in CONTAINERS:
                 print_warning(f"sound and subtitles are left out: {self.output} cannot hold them")
             writer = open_writer(self.output, decoder.info, codec=self.codec, crf=self.crf, tracks=tracks)
-            with writer, ProgressLine() as line:
-                for done, index in enumerate(range(first, stop), start=1):
-                    if not writer.is_open:
-                        break  # the reader of stdout has left
-                    frame = decoder[index].permute(1, 2, 0).numpy()
-                    writer.write(frame, int(decoder.timestamps[index]))
+            frames = range(first, stop)
+            with ProgressLine() as line:
+
+                def show(done: int) -> None:
                     pace = done / (time.monotonic() - started)
                     line.update(
-                        done / (stop - first), f"decoding  {done}/{stop - first} frames  {pace:.1f} frames/s"
+                        done / len(frames), f"decoding  {done}/{len(frames)} frames  {pace:.1f} frames/s"
                     )
+
+                _write_frames(decoder, frames, writer, in_thread=self.output != "-", on_frame=show)
         seconds = time.monotonic() - started
         if self.output == "-":
-            print_note(f"{stop - first} frames in {time_text(seconds)}")
+            print_note(f"{len(frames)} frames in {time_text(seconds)}")
         elif self.json:
-            print_json({"output": self.output, "frames": stop - first, "seconds": seconds})
+            print_json({"output": self.output, "frames": len(frames), "seconds": seconds})
         else:
-            speed = f"{(stop - first) / seconds:.1f} frames/s"
+            speed = f"{len(frames) / seconds:.1f} frames/s"
             stdout().print(
-                f"{self.output}: {stop - first} frames in {time_text(seconds)}, {speed}", soft_wrap=True
+                f"{self.output}: {len(frames)} frames in {time_text(seconds)}, {speed}", soft_wrap=True
             )
         return 0
+
+
+def _write_frames(
+    decoder: "Decoder",
+    indices: range,
+    writer: "VideoWriter",
+    *,
+    in_thread: bool,
+    on_frame: Callable[[int], None],
+) -> None:
+    """Draw frames and write them.
+
+    Args:
+        decoder: What draws.
+        indices: The frames.
+        writer: Entered and left here.
+        in_thread: Whether a thread writes while the next frames are drawn. A pipe is written without: a
+            thread that waits for a reader who pauses could not be ended by Ctrl-C.
+        on_frame: Called with the number of frames drawn so far.
+    """
+    import torch
+
+    from nervid.video.background import in_background
+
+    threads = torch.get_num_threads()
+    try:
+        with in_background(writer) if in_thread else writer as target:
+            for done, index in enumerate(indices, start=1):
+                if not writer.is_open:
+                    return  # the reader of stdout has left
+                # Threads that only wait for each other would keep the writer, now the slower one, off a core.
+                wanted = threads - 1 if target.unwritten >= FRAMES_BEHIND and threads > 1 else threads
+                if torch.get_num_threads() != wanted:
+                    torch.set_num_threads(wanted)
+                target.write(decoder[index].permute(1, 2, 0).numpy(), int(decoder.timestamps[index]))
+                on_frame(done)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _frame_range(decoder: "Decoder", start: float | None, duration: float | None) -> tuple[int, int]:

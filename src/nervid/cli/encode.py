@@ -1,5 +1,6 @@
 """``nervid encode``: a video into a .nerv file."""
 
+import os
 import signal
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
     from nervid.encoder.encode import EncodeProgress
     from nervid.encoder.result import EncodeReport
+    from nervid.fit.distributed import Ranks
+    from nervid.video import Clip
 
-STOPPED = 130
+FAILED, STOPPED = 1, 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +50,34 @@ class Encode:
 
     def run(self) -> int:
         """Encode, and return the exit code."""
-        _check_output(self.output)
         # Imported here: torch takes seconds that help and other commands need not wait for.
+        from nervid.fit.distributed import ElsewhereError, joined
+
+        try:
+            with joined(self.config.device) as ranks:
+                return self._encode(ranks)
+        except ElsewhereError:
+            if os.environ["RANK"] == "0":
+                raise
+            return FAILED
+
+    def _encode(self, ranks: "Ranks") -> int:
         from nervid.encoder.encode import Interrupted, early_warnings, encode
 
-        clip = self.source_options.read(self.source)
-        warnings = early_warnings(clip, self.config)
+        with ranks.agreed():
+            if ranks.is_first:
+                _check_output(self.output)
+            clip = self.source_options.read(self.source)
+            warnings = early_warnings(clip, self.config)
+        if not ranks.is_first:
+            return self._help(clip, ranks)
         for warning in warnings:
             print_warning(warning)
         workdir = self.output.with_name(self.output.name + ".partial")
         if workdir.is_dir():
             print_note(f"found {workdir.name}: going on from there if clip and options are the same")
         try:
-            with _stop_on_signal() as should_stop, ProgressLine() as line:
+            with _stop_on_signal(twice_kills=ranks.size == 1) as should_stop, ProgressLine() as line:
                 encoded = encode(
                     clip,
                     self.config,
@@ -67,6 +85,7 @@ class Encode:
                     on_progress=_shower(line),
                     should_stop=should_stop,
                     save_seconds=self.save_every,
+                    ranks=ranks,
                 )
         except Interrupted:
             print_note(f"stopped; the state is in {workdir}; run the same command to go on")
@@ -76,6 +95,17 @@ class Encode:
             if warning not in warnings:
                 print_warning(warning)
         self._print(encoded.report)
+        return 0
+
+    def _help(self, clip: "Clip", ranks: "Ranks") -> int:
+        """Take part in the first rank's encoding; write and say nothing."""
+        from nervid.encoder.encode import Interrupted, encode
+
+        try:
+            with _stop_on_signal(twice_kills=False) as should_stop:
+                encode(clip, self.config, should_stop=should_stop, ranks=ranks)
+        except Interrupted:
+            return STOPPED
         return 0
 
     def _print(self, report: "EncodeReport") -> None:
@@ -92,28 +122,35 @@ class Encode:
 
 
 def _shower(line: ProgressLine) -> "Callable[[EncodeProgress], None]":
-    restarts = 0
+    """Show the first of the running segments, and count the others; warn of any one's restart."""
+    restarts: dict[tuple[int, int, str], int] = {}
 
     def show(progress: "EncodeProgress") -> None:
-        nonlocal restarts
-        if progress.fit.restarts > restarts:
+        fit = (progress.segment, progress.attempt, progress.fit.phase)
+        if progress.fit.restarts > restarts.get(fit, 0):
             print_warning(
                 f"the fit diverged; back to step {progress.fit.step} with half the learning rate "
                 f"(restart {progress.fit.restarts})"
             )
-        restarts = progress.fit.restarts
-        line.update(progress.share_done, encode_words(progress))
+        restarts[fit] = progress.fit.restarts
+        if progress.segment == progress.running[0]:
+            beside = len(progress.running) - 1
+            more = f"  {beside} more beside it" if beside else ""
+            line.update(progress.share_done, encode_words(progress) + more)
 
     return show
 
 
 @contextmanager
-def _stop_on_signal() -> "Iterator[Callable[[], bool]]":
-    """Let the first Ctrl-C or SIGTERM stop the fit between two steps; a second one kills."""
+def _stop_on_signal(*, twice_kills: bool) -> "Iterator[Callable[[], bool]]":
+    """Let the first Ctrl-C or SIGTERM stop the fit between two steps, and a second one kill.
+
+    torchrun may signal a process that is about to stop once more: there only its SIGKILL ends a save.
+    """
     stopped: list[int] = []
 
     def handle(number: int, _: object) -> None:
-        if stopped:
+        if stopped and twice_kills:
             raise KeyboardInterrupt
         stopped.append(number)
 

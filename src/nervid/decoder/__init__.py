@@ -1,6 +1,7 @@
 """Playing .nerv files; needs no training code."""
 
+from nervid.decoder.dataset import Dataset
 from nervid.decoder.decoder import Decoder, open
 from nervid.decoder.metadata import VideoMetadata
 
-__all__ = ["Decoder", "VideoMetadata", "open"]
+__all__ = ["Dataset", "Decoder", "VideoMetadata", "open"]

@@ -43,7 +43,8 @@ class EncodeConfig:
     seed: Annotated[int, tyro.conf.arg(metavar="N")] = 1
     """Same seed, clip, options and machine: same file, byte for byte."""
     device: Annotated[str, tyro.conf.arg(metavar="DEVICE")] = "auto"
-    """Where to fit: auto, cpu, cuda, cuda:1."""
+    """Where to fit: cpu, cuda:1, or several such as cuda:0,cuda:1, each one segment at a time; cuda is every
+    CUDA device, auto the same or, without one, the CPU."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of the convolutions while fitting; auto takes bfloat16 where the hardware has it."""
 

@@ -1,4 +1,4 @@
-"""Clip to .nerv: segment by segment, fit, code, measure, assemble."""
+"""Clip to .nerv: divide it into segments, have them encoded, assemble the file, report."""
 
 import hashlib
 import time
@@ -10,31 +10,28 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from torch import Tensor
 
 from nervid._version import __version__
-from nervid.compress.streams import encode_tensors
-from nervid.container import canonical_json
-from nervid.decoder.half import find_half_from, first_half_block, run_in_half
-from nervid.decoder.network import draw_frame, load_network, model_to_json
 from nervid.encoder.assemble import EMPTY_SEGMENT, assemble
-from nervid.encoder.budget import Attempt, least_size, next_size, plan_network, stored_count
-from nervid.encoder.config import DEFAULT_BITS_PER_PIXEL, EncodeConfig
+from nervid.encoder.config import EncodeConfig
+from nervid.encoder.devices import find_devices
 from nervid.encoder.job import CodedSegment, Job
+from nervid.encoder.pool import Pool
 from nervid.encoder.progress import EncodeProgress, ProgressMeter
 from nervid.encoder.result import Encoded, EncodeReport
+from nervid.encoder.segment import SegmentEncoder, SegmentTask, plan_segment
+from nervid.encoder.worker import WorkerSetup
 from nervid.errors import InputError
+from nervid.fit.distributed import ALONE, Ranks, shared_recipe
 from nervid.fit.precision import autocast_dtype
-from nervid.fit.recipe import PRESETS, RECIPES
-from nervid.fit.segment import FittedSegment, Hooks, SegmentPlan, fit_segment
-from nervid.fit.trainer import FitProgress, Interrupted
+from nervid.fit.recipe import RECIPES
+from nervid.fit.trainer import Interrupted
 from nervid.hardware import reuse_freed_memory
-from nervid.metrics.distortion import psnr
 from nervid.metrics.rate import bits_per_pixel, rate_warning
 from nervid.video import Clip
 
-MODL_BYTES = 400
-"""Bytes set aside for a segment's MODL before its network is chosen; real ones take 230 to 330."""
+NOT_STORED = frozenset({"device"})
+"""Choices that do not belong to how a file was made: every device of a kind makes the same one."""
 
 
 def encode(
@@ -45,6 +42,7 @@ def encode(
     on_progress: Callable[[EncodeProgress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     save_seconds: float = 20.0,
+    ranks: Ranks = ALONE,
     **options: Any,  # noqa: ANN401 - the fields of EncodeConfig, checked by it
 ) -> Encoded:
     """Encode a clip.
@@ -57,6 +55,8 @@ def encode(
         on_progress: Called after every step.
         should_stop: Asked before every step; True saves the state and raises ``Interrupted``.
         save_seconds: Time between two saves of the state, in seconds: the most that a kill loses.
+        ranks: Processes that all make this call and share every batch (see ``nervid.fit.distributed``); the
+            first one alone keeps the state and reports, all of them return the file.
         **options: Fields of :class:`EncodeConfig`, in place of those in ``config``.
 
     Returns:
@@ -65,10 +65,13 @@ def encode(
     Raises:
         InputError: If the asked size is too small, or an option is out of range.
         OutputError: If the work folder cannot be written.
+        NervidError: If one of several processes was killed.
         Interrupted: When ``should_stop`` said so.
     """
     config = replace(config or EncodeConfig(), **options)
-    return _Encoding(clip, config, workdir, on_progress, should_stop, save_seconds).run()
+    with ranks.agreed():
+        encoding = _Encoding(clip, config, workdir, save_seconds, ranks)
+    return encoding.run(on_progress, should_stop)
 
 
 def early_warnings(clip: Clip, config: EncodeConfig) -> tuple[str, ...]:
@@ -88,154 +91,129 @@ def early_warnings(clip: Clip, config: EncodeConfig) -> tuple[str, ...]:
 
 
 class _Encoding:
-    """One call of :func:`encode`."""
+    """One call of :func:`encode`, checked; nothing is fitted yet."""
 
     def __init__(
-        self,
-        clip: Clip,
-        config: EncodeConfig,
-        workdir: str | Path | None,
-        on_progress: Callable[[EncodeProgress], None] | None,
-        should_stop: Callable[[], bool] | None,
-        save_seconds: float,
+        self, clip: Clip, config: EncodeConfig, workdir: str | Path | None, save_seconds: float, ranks: Ranks
     ) -> None:
         self._clip, self._config = clip, config
-        self._should_stop, self._save_seconds = should_stop, save_seconds
-        self._device = _device(config.device)
+        self._save_seconds, self._ranks = save_seconds, ranks
+        self._devices = find_devices(config.device) if ranks.size == 1 else (ranks.device,)
         self._started = time.monotonic()
         self._ranges = clip.segments(config.max_segment_frames)
-        self._pixels = len(clip) * clip.info.height * clip.info.width
-        self._target = config.target_bytes(self._pixels)
+        self._target = config.target_bytes(len(clip) * clip.info.height * clip.info.width)
         self._surroundings = len(self._assemble([EMPTY_SEGMENT] * len(self._ranges)))
-        self._coded: list[CodedSegment] = []
         if self._target is not None:
             self._check_target(self._target)
-        key = hashlib.sha256(f"{__version__} {clip.fingerprint} {config} {self._device}".encode()).hexdigest()
-        self._job = None if workdir is None else Job(Path(workdir), key)
+        self._tasks = [self._task(number) for number in range(len(self._ranges))]
+        self._coded: dict[int, CodedSegment] = {}
+        self._key = self._name_job()
+        self._folder = None if workdir is None or not ranks.is_first else Path(workdir)
+        self._job = None if self._folder is None else Job(self._folder, self._key)
         self._seconds_before = 0.0 if self._job is None else self._job.seconds
-        self._meter = None
-        if on_progress is not None:
-            self._meter = ProgressMeter(
-                on_progress, segments=len(self._ranges), seconds_before=self._seconds_before
-            )
+        self._meter: ProgressMeter | None = None
 
-    def run(self) -> Encoded:
+    def run(
+        self,
+        on_progress: Callable[[EncodeProgress], None] | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> Encoded:
         reuse_freed_memory()
+        if on_progress is not None and self._ranks.is_first:
+            self._meter = ProgressMeter(
+                on_progress,
+                frames=[task.frames for task in self._tasks],
+                surrounding_bytes=self._surroundings,
+                target_bytes=self._target,
+                seconds_before=self._seconds_before,
+            )
         try:
-            for number, frames in self._pending_segments():
-                self._coded.append(self._encode_segment(number, frames))
-                del frames  # or the next segment would be decoded beside this one
+            tasks = self._pending()
+            devices = self._devices[: len(tasks)]
+            if len(devices) > 1:
+                self._encode_side_by_side(tasks, devices, should_stop)
+            else:
+                self._encode_one_by_one(tasks, self._devices[0], should_stop)
         finally:
             if self._job is not None:
                 self._job.add_seconds(time.monotonic() - self._started)
-        data = self._assemble(self._coded)
-        return Encoded(data=data, report=self._report(data), job=self._job)
+        coded = [self._coded[number] for number in range(len(self._ranges))]
+        data = self._assemble(coded)
+        return Encoded(data=data, report=self._report(data, coded), job=self._job)
 
-    def _pending_segments(self) -> Iterator[tuple[int, UInt8[Tensor, "frames 3 height width"]]]:
-        """Segments that are not finished yet, one at a time, after taking the finished ones from the job."""
-        while self._job is not None and len(self._coded) < len(self._ranges):
-            known = self._job.load(_segment_name(len(self._coded)))
-            if known is None:
-                break
-            self._coded.append(known)
-        first = len(self._coded)
-        arrays = self._clip.iter_segments(self._ranges, first)
-        for number in range(first, len(self._ranges)):
-            # The array gets no name here: a segment's frames must be gone before the next one's come.
-            yield number, torch.from_numpy(next(arrays)).permute(0, 3, 1, 2)
-
-    def _encode_segment(self, number: int, frames: UInt8[Tensor, "frames 3 height width"]) -> CodedSegment:
-        if self._config.psnr is None:
-            segment = self._fit(number, 0, frames, self._segment_budget(number))
-        else:
-            segment = self._fit_for_quality(number, frames, self._config.psnr)
-        if self._job is not None:
-            self._job.store(_segment_name(number), segment)
-        return segment
-
-    def _fit_for_quality(self, number: int, frames: Tensor, target_db: float) -> CodedSegment:
-        """Fit networks of several sizes; return the smallest that reaches the quality, else the best."""
-        attempts: list[Attempt] = []
-        segments: list[CodedSegment] = []
-        first_bytes = int(DEFAULT_BITS_PER_PIXEL * self._segment_pixels(number) / 8)
-        if self._coded:
-            share = len(self._ranges[number]) / len(self._ranges[number - 1])
-            first_bytes = int(self._coded[-1].size_bytes * share)
-        info = self._clip.info
-        least = MODL_BYTES + least_size(
-            self._config, frames=len(frames), height=info.height, width=info.width
-        )
-        while (size := next_size(attempts, target_db, first_bytes, least_bytes=least)) is not None:
-            segment = self._fit(number, len(attempts), frames, size)
-            segments.append(segment)
-            attempts.append(Attempt(segment.size_bytes, segment.psnr_db))
-        enough = [segment for segment in segments if segment.psnr_db >= target_db]
-        if enough:
-            return min(enough, key=lambda segment: segment.size_bytes)
-        return max(segments, key=lambda segment: segment.psnr_db)
-
-    def _fit(self, number: int, attempt: int, frames: Tensor, budget: float) -> CodedSegment:
-        """Fit and code one network for ``budget`` bytes, MODL included, and measure what it decodes to."""
-        name = f"{_segment_name(number)}-fit{attempt}"
-        known = None if self._job is None else self._job.load(name)
-        if known is not None:
-            return known
-        info = self._clip.info
-        model = plan_network(
-            self._config,
-            frames=len(frames),
+    def _task(self, number: int) -> SegmentTask:
+        """What to do for a segment. Its bytes are its share, by frames, whatever becomes of the others."""
+        info, frames = self._clip.info, len(self._ranges[number])
+        budget = None
+        if self._target is not None:
+            budget = (self._target - self._surroundings) * frames / len(self._clip)
+        return SegmentTask(
+            number=number,
+            frames=frames,
             height=info.height,
             width=info.width,
-            budget_bytes=budget - MODL_BYTES,
+            config=self._config,
+            budget_bytes=budget,
         )
-        modl = canonical_json(model_to_json(model))
-        effort = PRESETS[self._config.preset]
-        if self._config.epochs is not None:
-            effort = replace(effort, epochs=self._config.epochs, minimum_steps=1)
-        plan = SegmentPlan(
-            model=model,
-            recipe=RECIPES[self._config.recipe],
-            effort=effort,
-            bits=self._config.bits,
-            sparsity=self._config.sparsity,
-            target_bytes=int(budget) - len(modl),
-            seed=self._config.seed,
-            precision=self._config.precision,
-            device=str(self._device),
-        )
-        hooks = Hooks(
-            on_step=self._reporter(number, attempt, plan, budget),
-            should_stop=self._should_stop,
-            checkpoint=None if self._job is None else self._job.checkpoint(name),
-            save_seconds=self._save_seconds,
-        )
-        segment = _code(modl, fit_segment(frames, plan, hooks), frames, self._device)
+
+    def _pending(self) -> list[SegmentTask]:
+        """Take the finished segments from the job; return the tasks of the others."""
         if self._job is not None:
-            self._job.store(name, segment)
-        return segment
+            for task in self._tasks:
+                known = self._job.load(task.name)
+                if known is not None:
+                    self._take(task, known)
+        self._coded = self._ranks.from_first(self._coded)
+        return [task for task in self._tasks if task.number not in self._coded]
 
-    def _reporter(
-        self, number: int, attempt: int, plan: SegmentPlan, budget: float
-    ) -> Callable[[FitProgress], None] | None:
-        if self._meter is None:
-            return None
-        frames = self._ranges[number]
-        coded = sum(segment.size_bytes for segment in self._coded)
-        return self._meter.reporter(
-            segment=number,
-            attempt=attempt,
-            share_before=frames.start / len(self._clip),
-            share_of_segment=len(frames) / len(self._clip),
-            phase_steps=plan.effort.steps(len(frames), plan.recipe),
-            projected_bytes=self._target or int(self._surroundings + coded + budget),
+    def _take(self, task: SegmentTask, segment: CodedSegment) -> None:
+        self._coded[task.number] = segment
+        if self._meter is not None:
+            self._meter.finish(task.number, segment.size_bytes)
+
+    def _encode_one_by_one(
+        self, tasks: Sequence[SegmentTask], device: str, should_stop: Callable[[], bool] | None
+    ) -> None:
+        encoder = SegmentEncoder(
+            device=device,
+            job=self._job,
+            on_progress=None if self._meter is None else self._meter.update,
+            should_stop=should_stop,
+            save_seconds=self._save_seconds,
+            ranks=self._ranks,
         )
+        arrays = self._clip.iter_segments([self._ranges[task.number] for task in tasks])
+        for task in tasks:
+            # The array gets no name here: a segment's frames must be gone before the next one's come.
+            self._take(task, encoder.encode(task, torch.from_numpy(next(arrays)).permute(0, 3, 1, 2)))
 
-    def _segment_budget(self, number: int) -> float:
-        """Bytes for a segment: its share, by frames, of what the finished ones have left."""
-        assert self._target is not None
-        left = self._target - self._surroundings - sum(segment.size_bytes for segment in self._coded)
-        frames_left = len(self._clip) - self._ranges[number].start
-        return left * len(self._ranges[number]) / frames_left
+    def _encode_side_by_side(
+        self, tasks: Sequence[SegmentTask], devices: Sequence[str], should_stop: Callable[[], bool] | None
+    ) -> None:
+        setups = [
+            WorkerSetup(
+                device=device,
+                threads=torch.get_num_threads(),
+                job=None if self._folder is None else (self._folder, self._key),
+                save_seconds=self._save_seconds,
+            )
+            for device in devices
+        ]
+        pool = Pool(
+            on_coded=self._take,
+            on_progress=None if self._meter is None else self._meter.update,
+            should_stop=should_stop,
+        )
+        pool.run(setups, tasks, self._frames_of(tasks))
+
+    def _frames_of(self, tasks: Sequence[SegmentTask]) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+        """Decode the frames of some segments in one pass."""
+        ranges = [self._ranges[task.number] for task in tasks]
+        wanted = {index for frames in ranges for index in frames}
+        start, stop = ranges[0].start, ranges[-1].stop
+        for index, frame in enumerate(self._clip.iter_frames(start, stop), start):
+            if index in wanted:
+                yield frame
 
     def _check_target(self, target: int) -> None:
         """Refuse a size that cannot be met before anything is fitted."""
@@ -246,32 +224,29 @@ class _Encoding:
                 f"asked for {target} bytes, but header, timestamps and copied tracks alone take "
                 f"{self._surroundings} ({tracks} of them sound and subtitles){advice}"
             )
-        info = self._clip.info
-        for number, frames in enumerate(self._ranges):
-            budget = (target - self._surroundings) * len(self._ranges[number]) / len(self._clip)
-            plan_network(
-                self._config,
-                frames=len(frames),
-                height=info.height,
-                width=info.width,
-                budget_bytes=budget - MODL_BYTES,
-            )
+        for task in map(self._task, range(len(self._ranges))):
+            assert task.budget_bytes is not None
+            plan_segment(task, task.budget_bytes, device=self._devices[0])
 
-    def _segment_pixels(self, number: int) -> int:
-        return len(self._ranges[number]) * self._clip.info.height * self._clip.info.width
+    def _name_job(self) -> str:
+        """Name of clip, choices and version; the same for any device of a kind and any number of them."""
+        kind = torch.device(self._devices[0]).type
+        batch = shared_recipe(RECIPES[self._config.recipe], self._ranks.size).batch_size
+        words = f"{__version__} {self._clip.fingerprint} {replace(self._config, device=kind)} {batch}"
+        return hashlib.sha256(words.encode()).hexdigest()
 
     def _assemble(self, segments: Sequence[CodedSegment]) -> bytes:
         options = {
             name: value
             for name, value in asdict(self._config).items()
-            if value != EncodeConfig.__dataclass_fields__[name].default
+            if name not in NOT_STORED and value != EncodeConfig.__dataclass_fields__[name].default
         }
         return assemble(self._clip, self._ranges, segments, {"nervid": __version__, "options": options})
 
-    def _report(self, data: bytes) -> EncodeReport:
+    def _report(self, data: bytes, coded: Sequence[CodedSegment]) -> EncodeReport:
         info = self._clip.info
-        counts = np.array([len(frames) for frames in self._ranges])
-        mean_psnr = float(np.average([segment.psnr_db for segment in self._coded], weights=counts))
+        counts = np.array([task.frames for task in self._tasks])
+        mean_psnr = float(np.average([segment.psnr_db for segment in coded], weights=counts))
         bpp = bits_per_pixel(len(data), len(self._clip), info.height, info.width)
         warnings = [*early_warnings(self._clip, self._config)]
         if self._target is not None and not 0.97 * self._target <= len(data) <= self._target:
@@ -283,7 +258,7 @@ class _Encoding:
             warnings.append(
                 f"asked for {self._config.psnr:g} dB, reached {mean_psnr:.2f} dB; try --preset best"
             )
-        dtype = autocast_dtype(self._config.precision, self._device)
+        dtype = autocast_dtype(self._config.precision, torch.device(self._devices[0]))
         return EncodeReport(
             size_bytes=len(data),
             bits_per_pixel=bpp,
@@ -292,48 +267,12 @@ class _Encoding:
             width=info.width,
             height=info.height,
             segments=len(self._ranges),
-            parameters=sum(segment.parameters for segment in self._coded),
+            parameters=sum(segment.parameters for segment in coded),
             seconds=self._seconds_before + time.monotonic() - self._started,
             precision="float32" if dtype is None else "bfloat16",
-            device=str(self._device),
+            device=",".join(self._devices) if self._ranks.size == 1 else f"{self._ranks.size} ranks",
             warnings=tuple(warnings),
         )
-
-
-def _code(modl: bytes, fitted: FittedSegment, frames: Tensor, device: torch.device) -> CodedSegment:
-    """Code the tensors, decode them again from the bytes alone, and measure the frames that come out.
-
-    The MODL that is stored is ``modl`` with the blocks that may run in bfloat16, of the same length.
-    """
-    wght = encode_tensors(fitted.weights)
-    embd = encode_tensors(fitted.embeddings) if fitted.embeddings else None
-    network = load_network(modl, wght, embd, frames=len(frames)).to(device)
-    half = find_half_from(network, range(len(frames)))
-    modl = canonical_json(model_to_json(fitted.config, half))
-    run_in_half(network, first_half_block("auto", half, device))
-    values = [
-        psnr(frames[index : index + 1], draw_frame(network, index).cpu()[None])
-        for index in range(len(frames))
-    ]
-    # Lossless frames would make the mean infinite; 100 dB stands for them.
-    mean_psnr = float(torch.cat(values).clamp(max=100).mean())
-    return CodedSegment(
-        modl=modl, wght=wght, embd=embd, psnr_db=mean_psnr, parameters=stored_count(fitted.config)
-    )
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"device {name} was asked for, but no CUDA device is there; use cpu or auto")
-    if name != "cpu" and not name.startswith("cuda"):
-        raise InputError(f"device must be auto, cpu or cuda, got {name!r}")
-    return torch.device(name)
-
-
-def _segment_name(number: int) -> str:
-    return f"segment{number:05d}"
 
 
 __all__ = ["EncodeProgress", "Interrupted", "encode"]

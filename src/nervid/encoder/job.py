@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,9 @@ class Job:
         return float((_read_json(self._folder / "job.json") or {}).get("seconds", 0.0))
 
     def add_seconds(self, seconds: float) -> None:
-        """Add the time of this run."""
-        self._write_json("job.json", {"key": self._key, "seconds": self.seconds + seconds})
+        """Add the time of this run, if it can be written; no result depends on it."""
+        with suppress(OSError):
+            self._write_json("job.json", {"key": self._key, "seconds": self.seconds + seconds})
 
     def checkpoint(self, name: str) -> Path:
         """Return the path of the checkpoint of the fit called ``name``."""

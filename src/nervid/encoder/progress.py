@@ -1,28 +1,35 @@
-"""Where an encoding stands: the running fit, put into the whole."""
+"""Where an encoding stands: the running fits, put into the whole."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from nervid.encoder.segment import SegmentProgress
 from nervid.fit.trainer import FitProgress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodeProgress:
-    """Where an encoding stands, after every step."""
+    """Where an encoding stands, after a step of one of its fits.
+
+    One device reports every step. Of several devices each reports about ten times a second, the last step of
+    every fit included.
+    """
 
     segment: int
-    """Segment being fitted, from 0."""
+    """Segment in which the step was taken, from 0."""
+    running: tuple[int, ...]
+    """All segments being fitted, in order; as many as there are devices."""
     segments: int
     """Segments in all."""
     attempt: int
     """Fit of this segment, from 0; only a quality asks for more than one."""
     share_done: float
-    """Share of the work done, in [0, 1]; a guess while a quality is searched."""
+    """Share of the whole work done, in [0, 1]; a guess while a quality is searched."""
     projected_bytes: int
     """Size that the file is heading for."""
     fit: FitProgress
-    """The running fit."""
+    """The running fit of the segment."""
     elapsed_seconds: float
     """Time spent, earlier runs included."""
     left_seconds: float
@@ -30,62 +37,65 @@ class EncodeProgress:
 
 
 class ProgressMeter:
-    """Turns the reports of one fit after another into the encoding's.
+    """Turns the reports of segments, one at a time or side by side, into the encoding's.
 
     Args:
         on_progress: Who is told.
-        segments: Segments in all.
+        frames: Frames of each segment.
+        surrounding_bytes: Size of the file without its segments.
+        target_bytes: Size that was asked for, or None for a quality.
         seconds_before: Time that earlier runs took, in seconds.
     """
 
     def __init__(
-        self, on_progress: Callable[[EncodeProgress], None], *, segments: int, seconds_before: float
+        self,
+        on_progress: Callable[[EncodeProgress], None],
+        *,
+        frames: Sequence[int],
+        surrounding_bytes: int,
+        target_bytes: int | None,
+        seconds_before: float,
     ) -> None:
         self._on_progress = on_progress
-        self._segments = segments
+        self._weights = [count / sum(frames) for count in frames]
+        self._surrounding_bytes, self._target_bytes = surrounding_bytes, target_bytes
         self._seconds_before = seconds_before
         self._started = time.monotonic()
         self._first_share: float | None = None
+        self._done: dict[int, float] = {}
+        self._bytes: dict[int, float] = {}
+        self._running: set[int] = set()
 
-    def reporter(
-        self,
-        *,
-        segment: int,
-        attempt: int,
-        share_before: float,
-        share_of_segment: float,
-        phase_steps: tuple[int, int],
-        projected_bytes: int,
-    ) -> Callable[[FitProgress], None]:
-        """Return what a fit calls after every step.
+    def finish(self, number: int, size_bytes: int) -> None:
+        """Take in that segment ``number`` is finished."""
+        self._done[number], self._bytes[number] = 1.0, size_bytes
+        self._running.discard(number)
 
-        Args:
-            segment: Number of the segment.
-            attempt: Number of the fit of this segment.
-            share_before: Share of the frames in finished segments.
-            share_of_segment: Share of the frames in this one.
-            phase_steps: Steps before quantization and of the fine-tuning.
-            projected_bytes: Size that the file is heading for.
-        """
-
-        def report(fit: FitProgress) -> None:
-            steps = fit.step + (phase_steps[0] if fit.phase == "finetune" else 0)
-            share = share_before + share_of_segment * steps / sum(phase_steps)
-            if self._first_share is None:
-                self._first_share = share
-            run = time.monotonic() - self._started
-            pace = (share - self._first_share) / max(run, 1e-9)
-            self._on_progress(
-                EncodeProgress(
-                    segment=segment,
-                    segments=self._segments,
-                    attempt=attempt,
-                    share_done=share,
-                    projected_bytes=projected_bytes,
-                    fit=fit,
-                    elapsed_seconds=self._seconds_before + run,
-                    left_seconds=(1 - share) / pace if pace > 0 else float("inf"),
-                )
+    def update(self, progress: SegmentProgress) -> None:
+        """Take in a step of one segment and report the whole."""
+        number = progress.number
+        self._done[number], self._bytes[number] = progress.share_done, progress.budget_bytes
+        self._running.add(number)
+        share = sum(self._weights[each] * done for each, done in self._done.items())
+        if self._first_share is None:
+            self._first_share = share
+        run = time.monotonic() - self._started
+        pace = (share - self._first_share) / max(run, 1e-9)
+        self._on_progress(
+            EncodeProgress(
+                segment=number,
+                running=tuple(sorted(self._running)),
+                segments=len(self._weights),
+                attempt=progress.attempt,
+                share_done=min(share, 1.0),
+                projected_bytes=self._target_bytes or self._projected_bytes(),
+                fit=progress.fit,
+                elapsed_seconds=self._seconds_before + run,
+                left_seconds=(1 - share) / pace if pace > 0 else float("inf"),
             )
+        )
 
-        return report
+    def _projected_bytes(self) -> int:
+        """The size if the segments not begun get as many bytes per frame as the others."""
+        begun = sum(self._weights[number] for number in self._bytes)
+        return self._surrounding_bytes + round(sum(self._bytes.values()) / begun)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from nervid.compress.prune import magnitude_masks
 from nervid.compress.quantize import MOST_BITS, Grid, straight_through
 from nervid.compress.streams import QuantizedTensor
 from nervid.fit.checkpoint import Checkpoint, save_checkpoint
+from nervid.fit.distributed import ALONE, Ranks
 from nervid.fit.precision import Precision
 from nervid.fit.rate import base_grids, coded_bytes, quantize_all, solve_grids
 from nervid.fit.recipe import Effort, Recipe
@@ -79,6 +80,8 @@ class Hooks:
     """File that keeps the resumable state; None keeps none."""
     save_seconds: float = 20.0
     """Time between two saves of it, in seconds."""
+    ranks: Ranks = ALONE
+    """Processes that share every batch: all have the same frames and plan, the first alone a checkpoint."""
 
 
 def fit_segment(
@@ -150,6 +153,7 @@ def _start(
     key = _key(frames, plan)
     network, encoder = _initialize(plan, device)
     checkpoint = Checkpoint.read(hooks.checkpoint, key=key) if hooks.checkpoint else None
+    checkpoint = hooks.ranks.from_first(checkpoint)
     return frames, key, network, encoder, checkpoint
 
 
@@ -188,6 +192,7 @@ def _fit(
         warmup=plan.recipe.warmup,
         seed=plan.seed,
         precision=plan.precision,
+        ranks=hooks.ranks,
     )
     if checkpoint is not None:
         checkpoint.restore(trainer)
@@ -258,6 +263,7 @@ def _finetune(
         warmup=0.0,
         seed=plan.seed,
         precision=plan.precision,
+        ranks=hooks.ranks,
     )
     if checkpoint is not None:
         checkpoint.restore(trainer)
@@ -290,6 +296,7 @@ def _saver(
 
 def _key(frames: UInt8[Tensor, "frames 3 height width"], plan: SegmentPlan) -> str:
     """Name of this very fit: a checkpoint of any other clip or plan does not match it."""
-    digest = hashlib.sha256(repr(plan).encode())
+    # Which of several devices of a kind it was does not matter.
+    digest = hashlib.sha256(repr(replace(plan, device=torch.device(plan.device).type)).encode())
     digest.update(frames.permute(0, 2, 3, 1).contiguous().cpu().numpy().data)
     return digest.hexdigest()

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from nervid.errors import InputError
+from nervid.fit.distributed import ALONE, Ranks
 from nervid.fit.guard import DivergenceGuard
 from nervid.fit.loss import multi_resolution_distortion, psnr_of
 from nervid.fit.precision import Precision, autocast_dtype
@@ -22,7 +23,7 @@ Draw = Callable[[Int[Tensor, " batch"], Float[Tensor, "batch 3 height width"]], 
 SNAPSHOT_STEPS = 200
 """A healthy state is kept every so many steps, for the divergence guard."""
 PIXELS_AT_ONCE = 2**19
-"""A batch with more pixels goes through the network in parts, gradients added up: same step, less memory."""
+"""On the CPU a batch with more pixels goes through in parts, gradients added up: same step, less memory."""
 MOST_RESTARTS = 10
 """Restarts after which a fit is given up: by then the rate is a thousandth."""
 
@@ -77,6 +78,7 @@ class Trainer:
         warmup: Share of the steps that warm up; overrides the recipe's.
         seed: Seeds the order of frames.
         precision: Type of the convolutions.
+        ranks: Processes that share every batch.
     """
 
     def __init__(
@@ -92,13 +94,18 @@ class Trainer:
         warmup: float,
         seed: int,
         precision: Precision,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.phase, self.parameters, self.draw = phase, dict(parameters), draw
         self.frames, self.recipe = frames, recipe
         self.steps, self.peak_rate, self.warmup, self.seed = steps, peak_rate, warmup, seed
         self.state = TrainerState()
+        self._ranks = ranks
         self._dtype = autocast_dtype(precision, frames.device)
-        self._frames_at_once = max(1, PIXELS_AT_ONCE // (frames.shape[-2] * frames.shape[-1]))
+        pixels = frames.shape[-2] * frames.shape[-1]
+        self._frames_at_once = (
+            max(1, PIXELS_AT_ONCE // pixels) if frames.device.type == "cpu" else recipe.batch_size
+        )
         self._optimizer = torch.optim.Adam(
             list(self.parameters.values()), lr=peak_rate, betas=recipe.betas, fused=True
         )
@@ -124,14 +131,16 @@ class Trainer:
             should_stop: Asked before every step.
 
         Raises:
-            Interrupted: When ``should_stop`` says so, after saving.
+            Interrupted: When ``should_stop`` says so, on any rank, after saving.
             InputError: When the fit diverges again and again.
+            ElsewhereError: When another rank has ended.
         """
         started, saved, first = time.monotonic(), time.monotonic(), self.state.step
         while self.state.step < self.steps:
-            if should_stop is not None and should_stop():
+            if self._ranks.any(should_stop is not None and should_stop()):
                 if save is not None:
                     save()
+                self._ranks.wait()  # the first to end would take the one that saves along
                 raise Interrupted
             if save is not None and time.monotonic() - saved > save_seconds:
                 save()
@@ -170,7 +179,8 @@ class Trainer:
                 if f"adam.step.{name}" in tensors:
                     # The fused kernel walks raw memory: moments must lie exactly as their parameter does.
                     self._optimizer.state[parameter] = {
-                        "step": tensors[f"adam.step.{name}"].clone(),
+                        # On CUDA the fused kernel wants it there; a checkpoint was read into main memory.
+                        "step": tensors[f"adam.step.{name}"].to(parameter.device, copy=True),
                         "exp_avg": torch.empty_like(parameter).copy_(tensors[f"adam.exp_avg.{name}"]),
                         "exp_avg_sq": torch.empty_like(parameter).copy_(tensors[f"adam.exp_avg_sq.{name}"]),
                     }
@@ -217,13 +227,15 @@ class Trainer:
             group["lr"] = rate
         self._optimizer.zero_grad(set_to_none=True)
         indices = self._indices(self.state.step)
-        loss, errors = 0.0, []
-        for part in torch.split(indices, self._frames_at_once):
-            part_loss, part_errors = self._backward(part, len(part) / len(indices))
-            loss += part_loss
-            errors += part_errors
+        loss, psnr = 0.0, 0.0
+        for part in torch.split(self._ranks.share(indices), self._frames_at_once):
+            if len(part):
+                part_loss, errors = self._backward(part, len(part) / len(indices))
+                loss += part_loss
+                psnr += sum(psnr_of(error) for error in errors)
+        loss, psnr = self._ranks.sum_gradients(self.parameters.values(), (loss, psnr))
         self._optimizer.step()
-        return loss, sum(psnr_of(error) for error in errors) / len(errors)
+        return loss, psnr / len(indices)
 
     def _backward(self, indices: Int[Tensor, " batch"], share: float) -> tuple[float, list[float]]:
         """Add ``share`` times the loss gradient of some frames; return that loss and the frames' errors."""

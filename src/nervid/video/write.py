@@ -89,6 +89,11 @@ class VideoWriter:
         """Whether more frames are of use: false once the reader of standard output has gone."""
         return not isinstance(self._sink, RawSink) or self._sink.is_open
 
+    @property
+    def unwritten(self) -> int:
+        """Frames taken and not yet written: none, :meth:`write` returns when it is done."""
+        return 0
+
     def write(self, frame: UInt8[np.ndarray, "height width 3"], timestamp: int) -> None:
         """Write the next frame.
 

@@ -1,0 +1,215 @@
+"""One segment of a clip to its sections: fit, code, measure; it depends on no other segment."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from nervid.compress.streams import encode_tensors
+from nervid.container import canonical_json
+from nervid.decoder.half import find_half_from, first_half_block, run_in_half
+from nervid.decoder.network import draw_frame, load_network, model_to_json
+from nervid.encoder.budget import Attempt, least_size, next_size, plan_network, stored_count
+from nervid.encoder.config import DEFAULT_BITS_PER_PIXEL, EncodeConfig
+from nervid.encoder.job import CodedSegment, Job
+from nervid.fit.distributed import ALONE, Ranks, shared_recipe
+from nervid.fit.recipe import PRESETS, RECIPES
+from nervid.fit.segment import FittedSegment, Hooks, SegmentPlan, fit_segment
+from nervid.fit.trainer import FitProgress
+from nervid.metrics.distortion import psnr
+
+MODL_BYTES = 400
+"""Bytes set aside for a segment's MODL before its network is chosen; real ones take 230 to 330."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentTask:
+    """What is to be done for one segment: all that decides its bytes, beside its frames and the machine.
+
+    Nothing in it comes from another segment's result, so segments may be finished in any order.
+    """
+
+    number: int
+    """Which segment, from 0."""
+    frames: int
+    """Its frames."""
+    height: int
+    width: int
+    config: EncodeConfig
+    """All choices."""
+    budget_bytes: float | None
+    """Bytes for its three sections, or None where ``config`` asks for a quality."""
+
+    @property
+    def name(self) -> str:
+        """What the work folder calls it."""
+        return f"segment{self.number:05d}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentProgress:
+    """Where the work on one segment stands, after a step."""
+
+    number: int
+    """Which segment, from 0."""
+    attempt: int
+    """Fit of this segment, from 0; only a quality asks for more than one."""
+    share_done: float
+    """Share of the running fit's steps that are taken, in (0, 1]."""
+    budget_bytes: float
+    """Size that the running fit is heading for."""
+    fit: FitProgress
+    """The running fit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentEncoder:
+    """Encodes segments, one after the other, on one device.
+
+    Args:
+        device: Where: "cpu", "cuda:1".
+        job: Keeps finished fits and the running one's state, if there is one.
+        on_progress: Called after every step.
+        should_stop: Asked before every step; True saves the state and raises ``Interrupted``.
+        save_seconds: Time between two saves of the state, in seconds.
+        ranks: Processes that share every batch; the first one alone has a job.
+    """
+
+    device: str
+    job: Job | None = None
+    on_progress: Callable[[SegmentProgress], None] | None = None
+    should_stop: Callable[[], bool] | None = None
+    save_seconds: float = 20.0
+    ranks: Ranks = ALONE
+
+    def encode(self, task: SegmentTask, frames: UInt8[Tensor, "frames 3 height width"]) -> CodedSegment:
+        """Return the segment as it goes into the file.
+
+        Raises:
+            Interrupted: When asked to stop; the state is saved.
+            InputError: If the fit keeps diverging.
+            OutputError: If the work folder cannot be written.
+        """
+        if task.budget_bytes is not None:
+            segment = self._fit(task, 0, frames, task.budget_bytes)
+        else:
+            assert task.config.psnr is not None
+            segment = self._fit_for_quality(task, frames, task.config.psnr)
+        if self.job is not None:
+            self.job.store(task.name, segment)
+        return segment
+
+    def _fit_for_quality(self, task: SegmentTask, frames: Tensor, target_db: float) -> CodedSegment:
+        """Fit networks of several sizes; return the smallest that reaches the quality, else the best."""
+        attempts: list[Attempt] = []
+        segments: list[CodedSegment] = []
+        first_bytes = int(DEFAULT_BITS_PER_PIXEL * task.frames * task.height * task.width / 8)
+        least = MODL_BYTES + least_size(task.config, frames=task.frames, height=task.height, width=task.width)
+        while (size := next_size(attempts, target_db, first_bytes, least_bytes=least)) is not None:
+            segment = self._fit(task, len(attempts), frames, size)
+            segments.append(segment)
+            attempts.append(Attempt(segment.size_bytes, segment.psnr_db))
+        enough = [segment for segment in segments if segment.psnr_db >= target_db]
+        if enough:
+            return min(enough, key=lambda segment: segment.size_bytes)
+        return max(segments, key=lambda segment: segment.psnr_db)
+
+    def _fit(self, task: SegmentTask, attempt: int, frames: Tensor, budget: float) -> CodedSegment:
+        """Fit and code one network for ``budget`` bytes, MODL included, and measure what it decodes to."""
+        name = f"{task.name}-fit{attempt}"
+        known = self.ranks.from_first(None if self.job is None else self.job.load(name))
+        if known is not None:
+            return known
+        plan = plan_segment(task, budget, device=self.device, ranks=self.ranks)
+        hooks = Hooks(
+            on_step=self._reporter(task, attempt, plan, budget),
+            should_stop=self.should_stop,
+            checkpoint=None if self.job is None else self.job.checkpoint(name),
+            save_seconds=self.save_seconds,
+            ranks=self.ranks,
+        )
+        fitted = fit_segment(frames, plan, hooks)
+        segment = self.ranks.by_first(lambda: code(fitted, frames, device=self.device))
+        if self.job is not None:
+            self.job.store(name, segment)
+        return segment
+
+    def _reporter(
+        self, task: SegmentTask, attempt: int, plan: SegmentPlan, budget: float
+    ) -> Callable[[FitProgress], None] | None:
+        tell = self.on_progress
+        if tell is None:
+            return None
+        in_float, quantized = plan.effort.steps(task.frames, plan.recipe)
+
+        def report(fit: FitProgress) -> None:
+            steps = fit.step + (in_float if fit.phase == "finetune" else 0)
+            tell(
+                SegmentProgress(
+                    number=task.number,
+                    attempt=attempt,
+                    share_done=steps / (in_float + quantized),
+                    budget_bytes=budget,
+                    fit=fit,
+                )
+            )
+
+        return report
+
+
+def plan_segment(task: SegmentTask, budget: float, *, device: str, ranks: Ranks = ALONE) -> SegmentPlan:
+    """Choose the network that should code to ``budget`` bytes, MODL included, and how it is fitted.
+
+    Raises:
+        InputError: If even the smallest network cannot be coded so small.
+    """
+    config = task.config
+    model = plan_network(
+        config,
+        frames=task.frames,
+        height=task.height,
+        width=task.width,
+        budget_bytes=budget - MODL_BYTES,
+    )
+    effort = PRESETS[config.preset]
+    if config.epochs is not None:
+        effort = replace(effort, epochs=config.epochs, minimum_steps=1)
+    return SegmentPlan(
+        model=model,
+        recipe=shared_recipe(RECIPES[config.recipe], ranks.size),
+        effort=effort,
+        bits=config.bits,
+        sparsity=config.sparsity,
+        target_bytes=int(budget) - len(canonical_json(model_to_json(model))),
+        seed=config.seed,
+        precision=config.precision,
+        device=device,
+    )
+
+
+def code(
+    fitted: FittedSegment, frames: UInt8[Tensor, "frames 3 height width"], *, device: str
+) -> CodedSegment:
+    """Code the tensors, decode them again from the bytes alone, and measure the frames that come out.
+
+    The MODL that is stored names the blocks that may run in bfloat16; without it it has the same length.
+    """
+    where = torch.device(device)
+    wght = encode_tensors(fitted.weights)
+    embd = encode_tensors(fitted.embeddings) if fitted.embeddings else None
+    modl = canonical_json(model_to_json(fitted.config))
+    network = load_network(modl, wght, embd, frames=len(frames)).to(where)
+    half = find_half_from(network, range(len(frames)))
+    modl = canonical_json(model_to_json(fitted.config, half))
+    run_in_half(network, first_half_block("auto", half, where))
+    values = [
+        psnr(frames[index : index + 1], draw_frame(network, index).cpu()[None])
+        for index in range(len(frames))
+    ]
+    # Lossless frames would make the mean infinite; 100 dB stands for them.
+    mean_psnr = float(torch.cat(values).clamp(max=100).mean())
+    return CodedSegment(
+        modl=modl, wght=wght, embd=embd, psnr_db=mean_psnr, parameters=stored_count(fitted.config)
+    )
