@@ -29,6 +29,7 @@ from nervid.decoder.network import NEVER_HALF, draw_frame
 from nervid.encoder.budget import plan_network
 from nervid.encoder.config import EncodeConfig
 from nervid.fit import trainer
+from nervid.fit.loss import psnr_of
 from nervid.fit.recipe import RECIPES, Effort
 from nervid.fit.segment import Hooks, SegmentPlan, fit_float
 from nervid.hardware import reuse_freed_memory
@@ -251,7 +252,7 @@ def _psnr_db(network: Representation[Any], frames: Tensor) -> float:
         for index in range(len(frames)):
             drawn = network(torch.tensor([index]))[0]
             errors.append(float((drawn - frames[index] / 255).square().mean()))
-    return sum(trainer.psnr_of(error) for error in errors) / len(errors)
+    return sum(psnr_of(error) for error in errors) / len(errors)
 
 
 def _paper(model: str) -> ModelConfig:
@@ -265,7 +266,8 @@ def _be_plain() -> None:
     depthwise.TILE = 2**30
     head.LARGEST_FOLDED_STRIDE = 0
     trainer.PIXELS_AT_ONCE = 2**30
-    blocks.pixel_shuffle = head.pixel_shuffle = F.pixel_shuffle  # type: ignore[assignment]
+    for module in (blocks, head):
+        setattr(module, "pixel_shuffle", F.pixel_shuffle)  # noqa: B010 - not theirs to export
 
 
 def _times(run: Callable[[], object], warm: int, timed: int) -> list[float]:

@@ -52,24 +52,28 @@ def count_calls(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Any]:
     return calls
 
 
+def items(dataset: nervid.Dataset) -> list[Tensor]:
+    return [dataset[index] for index in range(len(dataset))]
+
+
 def test_single_frames_are_those_of_the_files_one_after_the_other(frames: Tensor) -> None:
     dataset = nervid.Dataset(FILES)
     assert len(dataset) == 10
     assert torch.equal(torch.stack([dataset[index] for index in range(10)]), frames)
-    assert torch.equal(torch.stack(list(dataset)), frames)
+    assert torch.equal(torch.stack(items(dataset)), frames)
     assert torch.equal(dataset[-1], frames[9])
     assert dataset[3].dtype == torch.uint8
 
 
 def test_one_path_is_a_dataset_too(frames: Tensor) -> None:
-    assert torch.equal(torch.stack(list(nervid.Dataset(str(FILES[1])))), frames[5:])
+    assert torch.equal(torch.stack(items(nervid.Dataset(str(FILES[1])))), frames[5:])
 
 
 def test_clips_stay_within_their_file(frames: Tensor) -> None:
     dataset = nervid.Dataset(FILES, frames_per_item=2, step=2)
     starts = [0, 1, 2, 5, 6, 7]
     assert len(dataset) == 6
-    for item, start in zip(dataset, starts, strict=True):
+    for item, start in zip(items(dataset), starts, strict=True):
         assert torch.equal(item, frames[[start, start + 2]])
     dataset = nervid.Dataset(FILES, frames_per_item=2, every=3)
     assert [dataset.locate(index) for index in range(len(dataset))] == [

@@ -41,8 +41,7 @@ def test_two_ranks_write_one_file_like_that_of_one_process(folder: Path, tiny_cl
     data = (folder / "a.nerv").read_bytes()
     assert 0.97 * 4000 <= len(data) <= 4000
     assert sorted(path.name for path in folder.iterdir()) == ["a.nerv", "clip.npy"]
-    options = {"size": "4kB", "recipe": "hnerv", "epochs": 4, "precision": "float32", "device": "cpu"}
-    alone = nervid.encode(tiny_clip, **options)
+    alone = nervid.encode(tiny_clip, size="4kB", recipe="hnerv", epochs=4, precision="float32", device="cpu")
     with nervid.open(io.BytesIO(data)) as shared, nervid.open(io.BytesIO(alone.data)) as expected:
         difference = (shared[:].float() - expected[:].float()).abs()
     # A weight that lies between two codes may fall to either, so single bytes may move further.

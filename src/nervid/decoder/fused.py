@@ -37,7 +37,7 @@ class FusedBlock(nn.Module):
             block.activation == "gelu"
             and weight.dtype == torch.bfloat16
             and weight.device.type == "cpu"
-            and torch.backends.mkldnn.is_available()
+            and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
             and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
             and hasattr(torch.ops.mkldnn, "_reorder_convolution_weight")
         )

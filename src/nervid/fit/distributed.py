@@ -84,7 +84,7 @@ class Ranks:
         flat = torch.cat([gradient.flatten() for gradient in gradients] + [fitted[0].new_tensor(numbers)])
         with _others_needed():
             dist.all_reduce(flat)
-        parts = flat.split([*(gradient.numel() for gradient in gradients), len(numbers)])
+        parts = torch.split(flat, [*(gradient.numel() for gradient in gradients), len(numbers)])
         for gradient, part in zip(gradients, parts, strict=False):
             gradient.copy_(part.view(gradient.shape))
         return [float(number) for number in parts[-1].tolist()]
