@@ -82,15 +82,22 @@ class PyAvReader:
         self._container = av.open(str(path))
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = threading
-        # The index that a loader keeps: presentation times in order.
-        self._times = sorted(
-            packet.pts for packet in self._container.demux(self._stream) if packet.pts is not None
-        )
+        # The index that a loader keeps: presentation times in order, and of keyframes both times.
+        self._times: list[int] = []
+        self._keyframes: list[tuple[int, int]] = []
+        for packet in self._container.demux(self._stream):
+            if packet.pts is not None and packet.dts is not None:
+                self._times.append(packet.pts)
+                if packet.is_keyframe:
+                    self._keyframes.append((packet.pts, packet.dts))
+        self._times.sort()
 
     def __call__(self, frames: range) -> Tensor:
         """Return the frames of a range, uint8 [frames, 3, height, width]."""
         first = self._times[frames.start]
-        self._container.seek(first, stream=self._stream)
+        # mp4 is searched by decoding time: with the frame's own, a keyframe shown after it could be found.
+        _, decoding_time = max(times for times in self._keyframes if times[0] <= first)
+        self._container.seek(decoding_time, stream=self._stream)
         found: list[np.ndarray] = []
         for picture in self._container.decode(self._stream):
             if picture.pts is not None and picture.pts >= first:

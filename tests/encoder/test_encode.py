@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import nervid
+from nervid.container import EMBD, MODL, WGHT
 from nervid.encoder.encode import Interrupted
 from nervid.encoder.progress import EncodeProgress
 
@@ -53,7 +54,7 @@ def test_the_size_is_kept_for_other_bits_and_pruned_weights(
 
 def test_a_pruned_file_holds_the_asked_share_of_exact_zeros(tiny_clip: nervid.Clip) -> None:
     from nervid.compress.prune import sparsity_of
-    from nervid.container import EMBD, MODL, WGHT, NervFile
+    from nervid.container import NervFile
     from nervid.decoder.network import load_network
 
     encoded = nervid.encode(tiny_clip, size="5kB", epochs=2, sparsity=0.6)
@@ -113,6 +114,18 @@ def test_finished_segments_are_not_fitted_again(tmp_path: Path) -> None:
     encoded = nervid.encode(clip, config, workdir=tmp_path / "job", on_progress=resumed.append)
     assert {progress.segment for progress in resumed} == {1}
     assert encoded.data == nervid.encode(clip, config).data
+
+
+def test_every_segment_keeps_to_its_share_of_the_size(tiny_frames: np.ndarray) -> None:
+    """Three segments of which the last is noise, the first one color: none gets what another leaves."""
+    rng = np.random.default_rng(1)
+    noise = rng.integers(0, 255, tiny_frames.shape, dtype=np.uint8)
+    clip = nervid.read(np.concatenate([np.full_like(tiny_frames, 90), tiny_frames, noise]))
+    encoded = nervid.encode(clip, size="12kB", epochs=6, max_segment_frames=8)
+    assert 0.97 * 12_000 <= len(encoded.data) <= 12_000
+    with nervid.NervFile.open(io.BytesIO(encoded.data)) as file:
+        sizes = [sum(len(file.read(tag, number)) for tag in (MODL, WGHT, EMBD)) for number in range(3)]
+    assert max(sizes) - min(sizes) <= 0.03 * max(sizes)
 
 
 def test_progress_rises_from_segment_to_segment(tiny_clip: nervid.Clip) -> None:

@@ -9,7 +9,7 @@ import torch
 from nervid.compress.streams import encode_tensors
 from nervid.fit.precision import autocast_dtype
 from nervid.fit.recipe import RECIPES, Effort, RecipeName
-from nervid.fit.segment import FittedSegment, Hooks, SegmentPlan, fit_float, fit_segment
+from nervid.fit.segment import FittedSegment, Hooks, SegmentPlan, _key, fit_float, fit_segment
 from nervid.metrics.distortion import psnr
 from nervid.models.config import NervConfig
 from nervid.models.registry import build
@@ -72,6 +72,13 @@ def test_weights_and_embeddings_code_to_their_size(tiny_frames: np.ndarray) -> N
     fitted = fit_segment(frames, plan("hnerv", "quick", epochs=5, target_bytes=6000), Hooks())
     size = len(encode_tensors(fitted.weights)) + len(encode_tensors(fitted.embeddings))
     assert 0.97 * 6000 <= size <= 6000
+
+
+def test_a_checkpoint_fits_every_device_of_a_kind(tiny_frames: np.ndarray) -> None:
+    frames = torch.from_numpy(tiny_frames)
+    chosen = plan("hnerv", "quick")
+    first, second = (_key(frames, replace(chosen, device=device)) for device in ("cuda:0", "cuda:1"))
+    assert first == second != _key(frames, chosen)
 
 
 def test_multi_resolution_heads_are_fitted_too(tiny_frames: np.ndarray) -> None:

@@ -39,7 +39,7 @@ class EncodeConfig:
     sparsity: Annotated[float, tyro.conf.arg(metavar="SHARE")] = 0.0
     """Share of the weights pruned to zero, in [0, 1)."""
     max_segment_frames: Annotated[int, tyro.conf.arg(metavar="N")] = 240
-    """Most frames that share a network; memory holds one such segment."""
+    """Most frames that share a network; memory holds one such segment per device."""
     seed: Annotated[int, tyro.conf.arg(metavar="N")] = 1
     """Same seed, clip, options and machine: same file, byte for byte."""
     device: Annotated[str, tyro.conf.arg(metavar="DEVICE")] = "auto"

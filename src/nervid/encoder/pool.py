@@ -11,7 +11,6 @@ from subprocess import DEVNULL, Popen
 import numpy as np
 from jaxtyping import UInt8
 
-import nervid
 from nervid.encoder.job import CodedSegment
 from nervid.encoder.segment import SegmentProgress, SegmentTask
 from nervid.encoder.worker import STOP, STOPPED, Failure, WorkerSetup
@@ -188,4 +187,4 @@ class _Worker:
 
 def _package_folder() -> str:
     """The folder from which this process has nervid."""
-    return str(Path(nervid.__file__).parents[1])
+    return str(Path(__file__).parents[2])

@@ -170,7 +170,7 @@ def shared_recipe(recipe: Recipe, ranks: int) -> Recipe:
 
     Source:
         Malladi et al., NeurIPS 2022 (arXiv:2205.10287): for Adam the rate scales with the square root of the
-        batch. Its other half, larger 1 - beta, is left out. Measured in docs/devices.md.
+        batch. Its other half, larger 1 - beta, is left out.
     """
     if ranks <= recipe.batch_size:
         return recipe
