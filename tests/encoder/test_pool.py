@@ -63,6 +63,7 @@ def test_one_segment_starts_no_process(
     assert started == []
 
 
+@pytest.mark.slow
 def test_work_stopped_on_two_devices_goes_on_on_one_to_the_same_bytes(
     clip: nervid.Clip, tmp_path: Path
 ) -> None:
