@@ -24,7 +24,7 @@ from nervid.decoder.network import draw_frame
 from nervid.encoder.budget import plan_network
 from nervid.fit.recipe import FINETUNE_SHARE, RECIPES, Effort
 from nervid.fit.segment import FittedSegment, Hooks, SegmentPlan, fit_float, fit_segment
-from nervid.hardware import reuse_freed_memory
+from nervid.hardware import grow_on_huge_pages
 from nervid.models.registry import build
 from nervid.models.representation import EMBEDDINGS, Representation
 
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=40)
     epochs = parser.parse_args().epochs
     command = f"python -m benchmarks.quantization --epochs {epochs}"
-    reuse_freed_memory()
+    grow_on_huge_pages()
     frames = torch.from_numpy(nervid.read(nervid.demo_clip()).load()).permute(0, 3, 1, 2)
     count, height, width = len(frames), *frames.shape[2:]
 

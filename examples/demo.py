@@ -14,7 +14,7 @@ import nervid
 from nervid.compare.plot import side_by_side
 
 OUT = Path("out")
-BITS_PER_PIXEL, EPOCHS = 0.35, 100
+BITS_PER_PIXEL, EPOCHS = 0.35, 60
 
 
 def run(*arguments: object) -> dict[str, object]:

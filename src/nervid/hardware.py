@@ -1,4 +1,4 @@
-"""What the machine offers: native bfloat16, and an allocator that keeps what it was given."""
+"""What the machine offers: native bfloat16, huge pages, and an allocator that keeps what it was given."""
 
 import ctypes
 import sys
@@ -27,32 +27,33 @@ def has_bfloat16(device: torch.device) -> bool:
 
 @cache
 def reuse_freed_memory() -> bool:
-    """Keep freed blocks inside the process, on huge pages, instead of returning them to the system.
+    """Keep freed blocks inside the process instead of returning them to the system.
 
     A fit's every step, and every frame drawn, allocates the same activations; glibc's default gives large
     ones back at once and pays page faults for them again. Its settings for this are environment variables
-    that have to be there when the process starts; this does the same from inside: ``mallopt`` keeps blocks
-    in the heap, and one large block, taken, marked for huge pages and freed untouched, makes the heap grow
-    into marked address space.
+    that have to be there when the process starts; ``mallopt`` does the same from inside.
 
     The settings hold for the whole process; a second call changes nothing.
 
     Returns:
         Whether the C library took the settings; glibc does, others are left as they are.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    c = ctypes.CDLL(None)
-    if not hasattr(c, "mallopt"):
-        return False
-    kept = bool(c.mallopt(_M_MMAP_MAX, 0)) and bool(c.mallopt(_M_TRIM_THRESHOLD, _NEVER))
-    if kept:
-        _advise_huge_pages(c)
-    return kept
+    c = _glibc()
+    return c is not None and bool(c.mallopt(_M_MMAP_MAX, 0)) and bool(c.mallopt(_M_TRIM_THRESHOLD, _NEVER))
 
 
-def _advise_huge_pages(c: ctypes.CDLL) -> None:
-    """Mark the address space into which the heap will grow; without effect where the kernel has none."""
+@cache
+def grow_on_huge_pages() -> None:
+    """Ask for huge pages under the memory that the process takes from now on; freed memory is kept, too.
+
+    One large block, taken, marked and freed untouched, makes the heap grow into marked address space. Where
+    the kernel has no huge pages nothing changes. Worth it where memory is used for minutes: a huge page
+    comes slower than the small pages of what is used of it, so a first frame would wait
+    (``docs/log.md``).
+    """
+    c = _glibc()
+    if c is None or not reuse_freed_memory():
+        return
     c.malloc.restype, c.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     c.free.argtypes = [ctypes.c_void_p]
     c.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
@@ -62,3 +63,11 @@ def _advise_huge_pages(c: ctypes.CDLL) -> None:
     first = -(-block // _HUGE_PAGE_BYTES) * _HUGE_PAGE_BYTES
     c.madvise(first, _RESERVED_BYTES - (first - block), _MADV_HUGEPAGE)
     c.free(block)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """The C library of this process, if it is glibc."""
+    if not sys.platform.startswith("linux"):
+        return None
+    c = ctypes.CDLL(None)
+    return c if hasattr(c, "mallopt") else None

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nervid.errors import InputError
+from nervid.fit.optimizer import OptimizerName
 from nervid.fit.recipe import RECIPES
 from nervid.fit.trainer import FitProgress, Interrupted, Trainer
 
@@ -15,7 +16,14 @@ FRAMES = torch.from_numpy(np.arange(5 * 3 * 4 * 4, dtype=np.uint8).reshape(5, 3,
 RECIPE = replace(RECIPES["hnerv"], learning_rate=0.05)
 
 
-def make_trainer(parameter: nn.Parameter, *, steps: int = 60, rate: float = 0.05, seed: int = 1) -> Trainer:
+def make_trainer(
+    parameter: nn.Parameter,
+    *,
+    steps: int = 60,
+    rate: float = 0.05,
+    seed: int = 1,
+    optimizer: OptimizerName = "adam",
+) -> Trainer:
     """A "network" that is the frames themselves, so that the optimum is known."""
 
     def draw(indices: Tensor, target: Tensor) -> list[Tensor]:
@@ -26,7 +34,7 @@ def make_trainer(parameter: nn.Parameter, *, steps: int = 60, rate: float = 0.05
         parameters={"frames": parameter},
         draw=draw,
         frames=FRAMES,
-        recipe=RECIPE,
+        recipe=replace(RECIPE, optimizer=optimizer),
         steps=steps,
         peak_rate=rate,
         warmup=0.1,
@@ -74,15 +82,16 @@ def test_the_same_seed_takes_the_same_steps_and_another_does_not() -> None:
     assert not torch.equal(results[0], results[2])
 
 
-def test_a_phase_broken_off_anywhere_goes_on_to_the_same_end() -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_a_phase_broken_off_anywhere_goes_on_to_the_same_end(optimizer: OptimizerName) -> None:
     whole = start()
-    make_trainer(whole).run()
-    first = make_trainer(start())
+    make_trainer(whole, optimizer=optimizer).run()
+    first = make_trainer(start(), optimizer=optimizer)
     saved: list[dict[str, Tensor]] = []
     with pytest.raises(Interrupted):
         first.run(should_stop=stop_at(23, first), save=lambda: saved.append(first.state_tensors(clone=True)))
     second_parameter = start()
-    second = make_trainer(second_parameter)
+    second = make_trainer(second_parameter, optimizer=optimizer)
     second.load_state_tensors(saved[0])
     second.state = first.state
     second.run()

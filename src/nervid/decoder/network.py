@@ -9,14 +9,17 @@ from torch import Tensor
 
 from nervid.compress.streams import decode_tensors
 from nervid.errors import CorruptSectionError
+from nervid.models.blocks import at_least_float32
 from nervid.models.config import ModelConfig, from_json, to_json
-from nervid.models.registry import build
+from nervid.models.registry import build_empty
 from nervid.models.representation import EMBEDDINGS, Representation, in_channels_last
 from nervid.models.sizing import embedding_count, parameter_count
 
 VALUES_PER_BYTE, SPARE_VALUES = 1024, 1 << 20
 """A section of n bytes may hold at most 1024 n + 2**20 numbers; more is refused before allocating. Real ones
 hold below 4 a byte; only constant tensors come near the limit."""
+ROWS_AT_ONCE = 64
+"""Rows of a frame that are turned into bytes together: few enough to stay in a core's cache."""
 NEVER_HALF = 9
 """Value of ``half_from`` above the number of any network's blocks: all of them run in float32."""
 
@@ -76,7 +79,7 @@ def load_network(modl: bytes, wght: bytes, embd: bytes | None, *, frames: int) -
             raise CorruptSectionError(
                 f"section {tag}: {len(data)} bytes cannot hold {count} numbers; copy or encode the file again"
             )
-    network = build(config)
+    network = build_empty(config)
     parameters = dict(network.named_parameters())
     weights = [name for name in parameters if name != EMBEDDINGS]
     names_of = [(weights, wght)]
@@ -86,11 +89,11 @@ def load_network(modl: bytes, wght: bytes, embd: bytes | None, *, frames: int) -
         raise CorruptSectionError(
             "section EMBD: present for a network that needs none, or missing; encode again"
         )
-    with torch.no_grad():
-        for names, data in names_of:
-            tensors = decode_tensors(data, [tuple(parameters[name].shape) for name in names])
-            for name, tensor in zip(names, tensors, strict=True):
-                parameters[name].copy_(tensor.values())
+    values: dict[str, Tensor] = {}
+    for names, data in names_of:
+        tensors = decode_tensors(data, [tuple(parameters[name].shape) for name in names])
+        values |= {name: tensor.values() for name, tensor in zip(names, tensors, strict=True)}
+    network.load_state_dict(values, assign=True)
     return in_channels_last(network.requires_grad_(False).eval())
 
 
@@ -102,10 +105,13 @@ def draw_frame(network: Representation[Any], index: int) -> UInt8[Tensor, "3 hei
     """
     with torch.inference_mode():
         device = next(network.parameters()).device
-        image = network(torch.tensor([index], device=device))
-        # In [0, 1] by the output function, so that no value leaves a byte.
-        last: Tensor = image[0].permute(1, 2, 0).mul_(255).round_().to(torch.uint8)
-        return last.contiguous().permute(2, 0, 1)
+        colors = network.draw_colors(network.embed(torch.tensor([index], device=device)))[0].permute(1, 2, 0)
+        frame = torch.empty(colors.shape, dtype=torch.uint8, device=device)
+        for first in range(0, len(frame), ROWS_AT_ONCE):
+            rows = slice(first, first + ROWS_AT_ONCE)
+            # In [0, 1] by the output function, so that no value leaves a byte.
+            frame[rows] = network.squash(at_least_float32(colors[rows])).mul_(255).round_()
+        return frame.permute(2, 0, 1)
 
 
 def _read_config(modl: bytes) -> ModelConfig:

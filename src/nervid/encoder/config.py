@@ -32,6 +32,8 @@ class EncodeConfig:
     """Representation that is fitted."""
     recipe: RecipeName = "quick"
     """Loss, optimizer and schedule: quick is ours, nerv and hnerv are as published."""
+    optimizer: Literal["auto", "adam", "muon"] = "auto"
+    """What moves the kernels; auto is the recipe's: muon for quick, adam for the published ones."""
     epochs: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Passes over the frames instead of the preset's."""
     bits: Annotated[int, tyro.conf.arg(metavar="N")] = 6

@@ -26,7 +26,7 @@ from nervid.fit.distributed import ALONE, Ranks, shared_recipe
 from nervid.fit.precision import autocast_dtype
 from nervid.fit.recipe import RECIPES
 from nervid.fit.trainer import Interrupted
-from nervid.hardware import reuse_freed_memory
+from nervid.hardware import grow_on_huge_pages
 from nervid.metrics.rate import bits_per_pixel, rate_warning
 from nervid.video import Clip
 
@@ -118,7 +118,7 @@ class _Encoding:
         on_progress: Callable[[EncodeProgress], None] | None,
         should_stop: Callable[[], bool] | None,
     ) -> Encoded:
-        reuse_freed_memory()
+        grow_on_huge_pages()
         if on_progress is not None and self._ranks.is_first:
             self._meter = ProgressMeter(
                 on_progress,

@@ -176,9 +176,12 @@ def plan_segment(task: SegmentTask, budget: float, *, device: str, ranks: Ranks 
     effort = PRESETS[config.preset]
     if config.epochs is not None:
         effort = replace(effort, epochs=config.epochs, minimum_steps=1)
+    recipe = shared_recipe(RECIPES[config.recipe], ranks.size)
+    if config.optimizer != "auto":
+        recipe = replace(recipe, optimizer=config.optimizer)
     return SegmentPlan(
         model=model,
-        recipe=shared_recipe(RECIPES[config.recipe], ranks.size),
+        recipe=recipe,
         effort=effort,
         bits=config.bits,
         sparsity=config.sparsity,

@@ -24,7 +24,7 @@ from nervid.encoder.job import CodedSegment, Job
 from nervid.encoder.segment import SegmentEncoder, SegmentProgress, SegmentTask
 from nervid.errors import NervidError
 from nervid.fit.trainer import Interrupted
-from nervid.hardware import reuse_freed_memory
+from nervid.hardware import grow_on_huge_pages
 
 STOP: Final = "stop"
 """What the parent sends for: save the state of the running segment and leave it."""
@@ -66,7 +66,7 @@ def main(descriptor: str) -> None:
     """Encode what comes in over the open socket of this number until its other end is closed."""
     connection = Connection(int(descriptor))
     setup = connection.recv()
-    reuse_freed_memory()
+    grow_on_huge_pages()
     torch.set_num_threads(setup.threads)
     if setup.device != "cpu":
         torch.cuda.set_device(setup.device)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from nervid.errors import InputError
+from nervid.fit.optimizer import OptimizerName
 
 RecipeName = Literal["quick", "nerv", "hnerv"]
 PresetName = Literal["fast", "balanced", "best"]
@@ -20,7 +21,9 @@ class Recipe:
     ssim: float
     """Weight of 1 - SSIM (Gaussian window 11, data range 1)."""
     learning_rate: float
-    """Adam's rate at the end of the warm-up."""
+    """Rate at the end of the warm-up."""
+    optimizer: OptimizerName = "adam"
+    """What moves the kernels; biases and embeddings are always Adam's."""
     betas: tuple[float, float]
     """Adam's decay rates of the first and second moment."""
     batch_size: int
@@ -42,9 +45,10 @@ RECIPES: Final[dict[RecipeName, Recipe]] = {
         l1=0.0,
         l2=1.0,
         ssim=0.0,
-        learning_rate=3e-3,
+        learning_rate=8e-3,
+        optimizer="muon",
         betas=(0.9, 0.99),
-        batch_size=1,
+        batch_size=2,
         warmup=0.1,
         float_share=0.4,
         finetune_rate=1.0,

@@ -1,4 +1,4 @@
-"""Steps Adam over the frames of one segment, guarded against divergence and resumable at any step."""
+"""Steps an optimizer over the frames of one segment, guarded against divergence, resumable at any step."""
 
 import time
 import zlib
@@ -13,9 +13,11 @@ from nervid.errors import InputError
 from nervid.fit.distributed import ALONE, Ranks
 from nervid.fit.guard import DivergenceGuard
 from nervid.fit.loss import multi_resolution_distortion, psnr_of
+from nervid.fit.optimizer import Optimizer
 from nervid.fit.precision import Precision, autocast_dtype
 from nervid.fit.recipe import Recipe
 from nervid.fit.schedule import learning_rate
+from nervid.models.representation import EMBEDDINGS
 
 Draw = Callable[[Int[Tensor, " batch"], Float[Tensor, "batch 3 height width"]], list[Tensor]]
 """Draws the frames of the given indices, coarse to full size; the frames are an encoder's input."""
@@ -69,7 +71,7 @@ class Trainer:
 
     Args:
         phase: Name for progress reports; it also seeds the order of frames.
-        parameters: What Adam changes, by name.
+        parameters: What the optimizer changes, by name.
         draw: Draws frames from the parameters.
         frames: The segment, uint8 [frames, 3, height, width] in [0, 255]; channels-last memory is fastest.
         recipe: Loss, betas, batch size, schedule.
@@ -106,8 +108,12 @@ class Trainer:
         self._frames_at_once = (
             max(1, PIXELS_AT_ONCE // pixels) if frames.device.type == "cpu" else recipe.batch_size
         )
-        self._optimizer = torch.optim.Adam(
-            list(self.parameters.values()), lr=peak_rate, betas=recipe.betas, fused=True
+        self._optimizer = Optimizer(
+            self.parameters,
+            kind=recipe.optimizer,
+            betas=recipe.betas,
+            adam_only=[EMBEDDINGS],
+            dtype=self._dtype or torch.float32,
         )
         self._order: tuple[int, Tensor] = (-1, torch.empty(0, dtype=torch.int64))
         self._good: tuple[dict[str, Tensor], int] = (self.state_tensors(clone=True), 0)
@@ -163,27 +169,20 @@ class Trainer:
                 )
 
     def state_tensors(self, *, clone: bool = False) -> dict[str, Tensor]:
-        """Return parameters and Adam's moments by name; with ``clone`` as copies."""
+        """Return parameters and the optimizer's state by name; with ``clone`` as copies."""
         tensors = {f"parameter.{name}": parameter.detach() for name, parameter in self.parameters.items()}
-        for name, parameter in self.parameters.items():
-            for key, value in self._optimizer.state[parameter].items():
-                tensors[f"adam.{key}.{name}"] = value
+        tensors |= {f"optimizer.{key}": value for key, value in self._optimizer.state_tensors().items()}
         return {name: tensor.clone() for name, tensor in tensors.items()} if clone else tensors
 
     def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take parameters and moments over from :meth:`state_tensors`."""
+        """Take parameters and the optimizer's state over from :meth:`state_tensors`."""
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 parameter.copy_(tensors[f"parameter.{name}"])
-                self._optimizer.state.pop(parameter, None)
-                if f"adam.step.{name}" in tensors:
-                    # The fused kernel walks raw memory: moments must lie exactly as their parameter does.
-                    self._optimizer.state[parameter] = {
-                        # On CUDA the fused kernel wants it there; a checkpoint was read into main memory.
-                        "step": tensors[f"adam.step.{name}"].to(parameter.device, copy=True),
-                        "exp_avg": torch.empty_like(parameter).copy_(tensors[f"adam.exp_avg.{name}"]),
-                        "exp_avg_sq": torch.empty_like(parameter).copy_(tensors[f"adam.exp_avg_sq.{name}"]),
-                    }
+        prefix = "optimizer."
+        self._optimizer.load_state_tensors(
+            {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+        )
 
     @property
     def good(self) -> tuple[dict[str, Tensor], int]:
@@ -223,9 +222,7 @@ class Trainer:
             warmup=self.warmup,
             warmup_start=self.recipe.warmup_start,
         )
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        self._optimizer.zero_grad(set_to_none=True)
+        self._optimizer.zero_gradients()
         indices = self._indices(self.state.step)
         loss, psnr = 0.0, 0.0
         for part in torch.split(self._ranks.share(indices), self._frames_at_once):
@@ -234,7 +231,7 @@ class Trainer:
                 loss += part_loss
                 psnr += sum(psnr_of(error) for error in errors)
         loss, psnr = self._ranks.sum_gradients(self.parameters.values(), (loss, psnr))
-        self._optimizer.step()
+        self._optimizer.step(rate)
         return loss, psnr / len(indices)
 
     def _backward(self, indices: Int[Tensor, " batch"], share: float) -> tuple[float, list[float]]:

@@ -23,9 +23,14 @@ def gelu(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return F.gelu(values)
 
 
+def silu(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Return ``x / (1 + exp(-x))`` of every value, over the values themselves where no gradient is wanted."""
+    return F.silu(values, inplace=not torch.is_grad_enabled())
+
+
 ACTIVATIONS: Final[dict[Activation, Callable[[Tensor], Tensor]]] = {
     "gelu": gelu,
-    "silu": F.silu,
+    "silu": silu,
     "relu": F.relu,
 }
 

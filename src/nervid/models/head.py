@@ -69,7 +69,8 @@ class SubpixelHead(nn.Conv2d):
 def _taps(kernel: int, stride: int) -> Float[Tensor, "stride stride side kernel"]:
     """1 where output subpixel i, input subpixel p, row offset y (plus reach) meet tap u, else 0."""
     reach = -(-(kernel // 2) // stride)
-    taps = torch.zeros(stride, stride, 2 * reach + 1, kernel)
+    # On the CPU also while a network is built without numbers (nervid.models.registry.build_empty).
+    taps = torch.zeros(stride, stride, 2 * reach + 1, kernel, device="cpu")
     for output in range(stride):
         for tap in range(kernel):
             row, subpixel = divmod(output + tap - kernel // 2, stride)

@@ -24,7 +24,16 @@ def build(config: ModelConfig, *, seed: int = 0) -> Representation[Any]:
         The network in training mode. Torch's global generator is left as it was.
     """
     with _seeded(seed):
-        return Nerv(config) if isinstance(config, NervConfig) else Hnerv(config)
+        return _network(config)
+
+
+def build_empty(config: ModelConfig) -> Representation[Any]:
+    """Build the network that ``config`` describes without numbers, for ``load_state_dict(..., assign=True)``.
+
+    Its parameters are on torch's "meta" device: they have shapes, but no memory.
+    """
+    with torch.device("meta"):
+        return _network(config)
 
 
 def build_encoder(config: HnervConfig, *, width: int = 64, seed: int = 0) -> HnervEncoder:
@@ -40,6 +49,10 @@ def build_encoder(config: HnervConfig, *, width: int = 64, seed: int = 0) -> Hne
     """
     with _seeded(seed):
         return HnervEncoder(config, width=width)
+
+
+def _network(config: ModelConfig) -> Representation[Any]:
+    return Nerv(config) if isinstance(config, NervConfig) else Hnerv(config)
 
 
 @contextmanager
