@@ -65,6 +65,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "set-up 2/3: upgrading pip"
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	@echo "set-up 3/3: installing nervid and what it needs, about 2 GB on disk (a few minutes)"
-	@$(RUN)/python -m pip install --quiet -c constraints.txt -e '.[compare,ffmpeg,dev]'
+	@$(RUN)/python -m pip install --quiet -c constraints.txt -e '.[compare,ffmpeg,search,dev]'
 	@touch $@
 	@echo "set-up done"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from nervid.encoder.result import Encoded, EncodeReport
     from nervid.metrics.distortion import ms_ssim, psnr
     from nervid.metrics.rate import bd_rate, bits_per_pixel
+    from nervid.retrieval.moment import Moment
+    from nervid.retrieval.search import search
     from nervid.video import Clip, read
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "FormatError",
     "InputError",
     "MissingExtraError",
+    "Moment",
     "NervFile",
     "NervidError",
     "OutputError",
@@ -45,6 +48,7 @@ __all__ = [
     "open",
     "psnr",
     "read",
+    "search",
 ]
 
 # Where each name lives. Importing nervid is quick: torch is loaded with the first name that needs it.
@@ -56,6 +60,7 @@ _HOMES = {
     "EncodeProgress": "nervid.encoder.encode",
     "EncodeReport": "nervid.encoder.result",
     "Encoded": "nervid.encoder.result",
+    "Moment": "nervid.retrieval.moment",
     "NervFile": "nervid.container",
     "bd_rate": "nervid.metrics.rate",
     "bits_per_pixel": "nervid.metrics.rate",
@@ -65,6 +70,7 @@ _HOMES = {
     "open": "nervid.decoder",
     "psnr": "nervid.metrics.distortion",
     "read": "nervid.video",
+    "search": "nervid.retrieval.search",
 }
 
 

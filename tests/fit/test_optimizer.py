@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nervid.fit.optimizer import MUON_SCALE, Optimizer, OptimizerName, orthogonalize
+from nervid.fit.optimizer import MUON_SCALE, Optimizer, orthogonalize
+from nervid.fit.recipe import OptimizerName
 
 RATE = 0.1
 BETAS = (0.8, 0.99)

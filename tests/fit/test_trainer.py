@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nervid.errors import InputError
-from nervid.fit.optimizer import OptimizerName
-from nervid.fit.recipe import RECIPES
+from nervid.fit.recipe import RECIPES, OptimizerName
 from nervid.fit.trainer import FitProgress, Interrupted, Trainer
 
 FRAMES = torch.from_numpy(np.arange(5 * 3 * 4 * 4, dtype=np.uint8).reshape(5, 3, 4, 4))

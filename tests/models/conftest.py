@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from nervid.models.config import HnervConfig, NervConfig
+from nervid.models.config import HnervConfig, LatentInrConfig, NervConfig
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -47,6 +47,25 @@ def odd_hnerv() -> HnervConfig:
         base_width=2,
         strides=(4, 2, 2),
         embedding_channels=4,
+        channels=9,
+        lower_width=5,
+    )
+
+
+@pytest.fixture
+def odd_latent_inr() -> LatentInrConfig:
+    """A portrait Latent-INR with odd sides: 47 x 29, drawn as 48 x 32."""
+    return LatentInrConfig(
+        frames=5,
+        height=47,
+        width=29,
+        base_height=3,
+        base_width=2,
+        strides=(4, 2, 2),
+        latent_size=6,
+        hyper_width=7,
+        rank=2,
+        stem_width=8,
         channels=9,
         lower_width=5,
     )

@@ -10,7 +10,7 @@ from math import prod
 
 from hypothesis import strategies as st
 
-from nervid.models.config import HnervConfig, NervConfig
+from nervid.models.config import HnervConfig, LatentInrConfig, ModelConfig, NervConfig
 
 KERNELS = st.sampled_from([(1, 1), (1, 3), (1, 5), (3, 3), (3, 5)])
 ACTIVATIONS = st.sampled_from(["gelu", "silu", "relu"])
@@ -70,6 +70,27 @@ def hnerv_configs(draw: st.DrawFn) -> Callable[[], HnervConfig]:
     )
 
 
-def model_configs() -> st.SearchStrategy[Callable[[], NervConfig | HnervConfig]]:
+@st.composite
+def latent_inr_configs(draw: st.DrawFn) -> Callable[[], LatentInrConfig]:
+    """Small Latent-INRs of every kind."""
+    kernel_min, kernel_max = draw(KERNELS)
+    return partial(
+        LatentInrConfig,
+        **draw(geometries()),  # type: ignore[arg-type]
+        latent_size=draw(st.integers(1, 9)),
+        levels=draw(st.integers(1, 5)),
+        stem_width=draw(st.integers(1, 9)),
+        stem_layers=draw(st.integers(1, 4)),
+        hyper_width=draw(st.integers(1, 9)),
+        rank=draw(st.integers(1, 4)),
+        channels=draw(st.integers(1, 12)),
+        kernel_min=kernel_min,
+        kernel_max=kernel_max,
+        reduction=draw(st.floats(1.0, 3.0)),
+        lower_width=draw(st.integers(1, 8)),
+    )
+
+
+def model_configs() -> st.SearchStrategy[Callable[[], ModelConfig]]:
     """Small configs of every family."""
-    return st.one_of(nerv_configs(), hnerv_configs())
+    return st.one_of(nerv_configs(), hnerv_configs(), latent_inr_configs())

@@ -6,19 +6,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from nervid.models.config import HnervConfig, ModelConfig, NervConfig
+from nervid.models.config import HnervConfig, ModelConfig
 from nervid.models.registry import build, build_encoder
 from nervid.models.representation import Representation
 
 from .strategies import model_configs
 
 
-@pytest.fixture(params=["nerv", "hnerv"])
-def network(
-    request: pytest.FixtureRequest, odd_nerv: NervConfig, odd_hnerv: HnervConfig
-) -> Representation[ModelConfig]:
+@pytest.fixture(params=["odd_nerv", "odd_hnerv", "odd_latent_inr"])
+def network(request: pytest.FixtureRequest) -> Representation[ModelConfig]:
     """A small network of each family, with embeddings that differ by frame."""
-    built = build(odd_nerv if request.param == "nerv" else odd_hnerv, seed=1)
+    built = build(request.getfixturevalue(request.param), seed=1)
     for name, parameter in built.named_parameters():
         if name == "embeddings":
             torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(2))

@@ -22,8 +22,8 @@ from nervid.models.sizing import (
 
 from .strategies import model_configs
 
-Family = Literal["nerv", "hnerv"]
-FAMILIES: list[Family] = ["nerv", "hnerv"]
+Family = Literal["nerv", "hnerv", "latent-inr"]
+FAMILIES: list[Family] = ["nerv", "hnerv", "latent-inr"]
 
 
 @given(model_configs())

@@ -1,4 +1,4 @@
-"""The command line: nervid encode, decode, info, compare; nothing heavy is imported before a command runs."""
+"""The command line: nervid encode, decode, info, compare, search; nothing heavy loads before one runs."""
 
 import io
 import os
@@ -14,6 +14,7 @@ from nervid.cli.decode import Decode
 from nervid.cli.encode import Encode
 from nervid.cli.info import Info
 from nervid.cli.screen import print_error
+from nervid.cli.search import Search
 from nervid.errors import InputError, NervidError
 
 Command = (
@@ -21,6 +22,7 @@ Command = (
     | Annotated[Decode, tyro.conf.subcommand("decode")]
     | Annotated[Info, tyro.conf.subcommand("info")]
     | Annotated[Compare, tyro.conf.subcommand("compare")]
+    | Annotated[Search, tyro.conf.subcommand("search")]
 )
 
 FAILED, WRONG_USAGE, STOPPED = 1, 2, 130

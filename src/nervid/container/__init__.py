@@ -1,5 +1,6 @@
 """The .nerv file: a checked header and tagged, checksummed sections (docs/format.md); no torch."""
 
+from nervid.container.format import ALGN as ALGN
 from nervid.container.format import EMBD as EMBD
 from nervid.container.format import MODL as MODL
 from nervid.container.format import TIME as TIME

@@ -38,13 +38,15 @@ WGHT = "WGHT"
 """One per segment: coded weights."""
 EMBD = "EMBD"
 """One per segment: coded embeddings; absent for models that have none (NeRV)."""
+ALGN = "ALGN"
+"""Whole file: the teacher that latents are aligned to and the map into its space; absent without one."""
 TIME = "TIME"
 """Whole file: timestamps, present only when they are not evenly spaced."""
 TRAK = "TRAK"
 """One per copied audio or subtitle track; its segment number is the track's index in the header."""
 SEGMENT_TAGS = frozenset({MODL, WGHT, EMBD})
 """Tags whose segment number is an index into the header's segments."""
-KNOWN_TAGS = SEGMENT_TAGS | {TIME, TRAK}
+KNOWN_TAGS = SEGMENT_TAGS | {ALGN, TIME, TRAK}
 """Every tag of version 1."""
 
 MAX_HEADER_BYTES = 1 << 20

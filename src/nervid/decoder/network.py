@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from nervid.compress.streams import decode_tensors
@@ -65,20 +65,9 @@ def load_network(modl: bytes, wght: bytes, embd: bytes | None, *, frames: int) -
         FormatError: If the configuration or the streams are damaged or ask for more than their bytes can
         hold.
     """
-    config = _read_config(modl)
-    if config.frames != frames:
-        raise CorruptSectionError(
-            f"section MODL: wanted a network of {frames} frames, as the header says, "
-            f"got one of {config.frames}; encode the file again"
-        )
-    for tag, count, data in (
-        ("WGHT", parameter_count(config), wght),
-        ("EMBD", embedding_count(config), embd or b""),
-    ):
-        if count > VALUES_PER_BYTE * len(data) + SPARE_VALUES:
-            raise CorruptSectionError(
-                f"section {tag}: {len(data)} bytes cannot hold {count} numbers; copy or encode the file again"
-            )
+    config = _read_config(modl, frames)
+    _check_count("WGHT", parameter_count(config), wght)
+    _check_count("EMBD", embedding_count(config), embd or b"")
     network = build_empty(config)
     parameters = dict(network.named_parameters())
     weights = [name for name in parameters if name != EMBEDDINGS]
@@ -95,6 +84,25 @@ def load_network(modl: bytes, wght: bytes, embd: bytes | None, *, frames: int) -
         values |= {name: tensor.values() for name, tensor in zip(names, tensors, strict=True)}
     network.load_state_dict(values, assign=True)
     return in_channels_last(network.requires_grad_(False).eval())
+
+
+def read_embeddings(modl: bytes, embd: bytes, *, frames: int) -> Float[Tensor, "frames numbers"]:
+    """Return a segment's stored embeddings, one row per frame; no network is built.
+
+    Args:
+        modl: Payload of MODL.
+        embd: Payload of EMBD.
+        frames: Frames of the segment according to the header.
+
+    Raises:
+        FormatError: If a section is damaged, or the representation stores no embeddings.
+    """
+    config = _read_config(modl, frames)
+    if not config.stores_embeddings:
+        raise CorruptSectionError("section MODL: the network stores no embeddings; encode the file again")
+    _check_count("EMBD", embedding_count(config), embd)
+    (embeddings,) = decode_tensors(embd, [(frames, *config.embedding_shape)])
+    return embeddings.values().flatten(1)
 
 
 def draw_frame(network: Representation[Any], index: int) -> UInt8[Tensor, "3 height width"]:
@@ -114,11 +122,25 @@ def draw_frame(network: Representation[Any], index: int) -> UInt8[Tensor, "3 hei
         return frame.permute(2, 0, 1)
 
 
-def _read_config(modl: bytes) -> ModelConfig:
+def _read_config(modl: bytes, frames: int) -> ModelConfig:
     value = _read_object(modl)
     if not isinstance(value.get("model"), dict):
         raise CorruptSectionError("section MODL: no model configuration in it; copy or encode the file again")
-    return from_json(value["model"])
+    config = from_json(value["model"])
+    if config.frames != frames:
+        raise CorruptSectionError(
+            f"section MODL: wanted a network of {frames} frames, as the header says, "
+            f"got one of {config.frames}; encode the file again"
+        )
+    return config
+
+
+def _check_count(tag: str, count: int, data: bytes) -> None:
+    """Refuse more numbers than the bytes can hold before allocating for them."""
+    if count > VALUES_PER_BYTE * len(data) + SPARE_VALUES:
+        raise CorruptSectionError(
+            f"section {tag}: {len(data)} bytes cannot hold {count} numbers; copy or encode the file again"
+        )
 
 
 def _read_object(modl: bytes) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nervid.container import (
+    ALGN,
     EMBD,
     MODL,
     TIME,
@@ -25,7 +26,11 @@ EMPTY_SEGMENT = CodedSegment(modl=b"", wght=b"", embd=b"", psnr_db=0.0, paramete
 
 
 def assemble(
-    clip: Clip, ranges: Sequence[range], segments: Sequence[CodedSegment], provenance: dict[str, Any]
+    clip: Clip,
+    ranges: Sequence[range],
+    segments: Sequence[CodedSegment],
+    provenance: dict[str, Any],
+    alignment: bytes | None = None,
 ) -> bytes:
     """Return the bytes of the file.
 
@@ -34,6 +39,7 @@ def assemble(
         ranges: Frames of each segment, covering the clip in order.
         segments: The coded segment of each range.
         provenance: How the file was made; informative.
+        alignment: Payload of section ALGN of an aligned file.
     """
     even = even_spacing(clip.timestamps)
     info = clip.info
@@ -62,6 +68,8 @@ def assemble(
     sections = []
     if even is None:
         sections.append(Section(TIME, WHOLE_FILE, encode_timestamps(clip.timestamps)))
+    if alignment is not None:
+        sections.append(Section(ALGN, WHOLE_FILE, alignment))
     for number, segment in enumerate(segments):
         sections.append(Section(MODL, number, segment.modl))
         sections.append(Section(WGHT, number, segment.wght))

@@ -9,7 +9,7 @@ import tyro
 from nervid.errors import InputError
 from nervid.fit.recipe import PresetName, RecipeName
 
-ModelName = Literal["hnerv", "nerv"]
+ModelName = Literal["hnerv", "nerv", "latent-inr"]
 DEFAULT_BITS_PER_PIXEL = 0.1
 """Rate when none of bpp, size and psnr is given; the rate around which the papers compare."""
 
@@ -32,6 +32,9 @@ class EncodeConfig:
     """Representation that is fitted."""
     recipe: RecipeName = "quick"
     """Loss, optimizer and schedule: quick is ours, nerv and hnerv are as published."""
+    align: Annotated[str | None, tyro.conf.arg(metavar="TEACHER")] = None
+    """Make the file searchable: align its latents to conse, a CLIP or SigLIP of a hub, or a folder with one;
+    needs the model latent-inr."""
     optimizer: Literal["auto", "adam", "muon"] = "auto"
     """What moves the kernels; auto is the recipe's: muon for quick, adam for the published ones."""
     epochs: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
@@ -60,6 +63,10 @@ class EncodeConfig:
                 raise InputError(f"{name} must be above 0 and below 1000, got {value:g}")
         if self.size is not None:
             parse_size(self.size)
+        if self.align is not None and self.model != "latent-inr":
+            raise InputError(
+                f"align needs free latents, which model {self.model} has not; use the model latent-inr"
+            )
         if self.epochs is not None and self.epochs < 1:
             raise InputError(f"epochs must be at least 1, got {self.epochs}")
         if not 2 <= self.bits <= 8:

@@ -4,6 +4,8 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from io import BytesIO
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,9 @@ import torch
 from jaxtyping import UInt8
 
 from nervid._version import __version__
+from nervid.container import NervFile
+from nervid.decoder.alignment import AlignmentHead, read_vectors
+from nervid.encoder.align import aim, fit_head, teach
 from nervid.encoder.assemble import EMPTY_SEGMENT, assemble
 from nervid.encoder.config import EncodeConfig
 from nervid.encoder.devices import find_devices
@@ -28,6 +33,8 @@ from nervid.fit.recipe import RECIPES
 from nervid.fit.trainer import Interrupted
 from nervid.hardware import grow_on_huge_pages
 from nervid.metrics.rate import bits_per_pixel, rate_warning
+from nervid.models.sizing import LEAST_LATENT
+from nervid.teachers import Teacher, load_teacher
 from nervid.video import Clip
 
 NOT_STORED = frozenset({"device"})
@@ -101,6 +108,9 @@ class _Encoding:
         self._devices = find_devices(config.device) if ranks.size == 1 else (ranks.device,)
         self._started = time.monotonic()
         self._ranges = clip.segments(config.max_segment_frames)
+        self._head: AlignmentHead | None = None
+        self._vectors: np.ndarray | None = None
+        self._teacher = None if config.align is None else load_teacher(config.align)
         self._target = config.target_bytes(len(clip) * clip.info.height * clip.info.width)
         self._surroundings = len(self._assemble([EMPTY_SEGMENT] * len(self._ranges)))
         if self._target is not None:
@@ -119,6 +129,8 @@ class _Encoding:
         should_stop: Callable[[], bool] | None,
     ) -> Encoded:
         grow_on_huge_pages()
+        if self._teacher is not None:
+            self._align(self._teacher, should_stop)
         if on_progress is not None and self._ranks.is_first:
             self._meter = ProgressMeter(
                 on_progress,
@@ -141,9 +153,29 @@ class _Encoding:
         data = self._assemble(coded)
         return Encoded(data=data, report=self._report(data, coded), job=self._job)
 
+    def _align(self, teacher: Teacher, should_stop: Callable[[], bool] | None) -> None:
+        """Have the teacher look at the clip; the segments get less by the bytes of the head that follows."""
+        vectors = self._ranks.by_first(lambda: teach(self._clip, teacher, self._folder, should_stop))
+        inputs = [self._least_latent(task) for task in self._tasks]
+        self._vectors, self._head = vectors, fit_head(vectors, teacher, most_inputs=min(inputs))
+        self._surroundings = len(self._assemble([EMPTY_SEGMENT] * len(self._ranges)))
+        if self._target is not None:
+            self._check_target(self._target)
+        self._tasks = [self._task(number) for number in range(len(self._ranges))]
+
+    def _least_latent(self, task: SegmentTask) -> int:
+        """Numbers that a frame's latent has at least, whatever becomes of the segment's size."""
+        if task.budget_bytes is None:
+            return LEAST_LATENT
+        model = plan_segment(task, task.budget_bytes, device=self._devices[0]).model
+        return min(LEAST_LATENT, prod(model.embedding_shape))
+
     def _task(self, number: int) -> SegmentTask:
         """What to do for a segment. Its bytes are its share, by frames, whatever becomes of the others."""
         info, frames = self._clip.info, len(self._ranges[number])
+        alignment = None
+        if self._head is not None and self._vectors is not None:
+            alignment = aim(self._head, self._vectors[self._ranges[number].start : self._ranges[number].stop])
         budget = None
         if self._target is not None:
             budget = (self._target - self._surroundings) * frames / len(self._clip)
@@ -154,6 +186,7 @@ class _Encoding:
             width=info.width,
             config=self._config,
             budget_bytes=budget,
+            alignment=alignment,
         )
 
     def _pending(self) -> list[SegmentTask]:
@@ -241,7 +274,13 @@ class _Encoding:
             for name, value in asdict(self._config).items()
             if name not in NOT_STORED and value != EncodeConfig.__dataclass_fields__[name].default
         }
-        return assemble(self._clip, self._ranges, segments, {"nervid": __version__, "options": options})
+        return assemble(
+            self._clip,
+            self._ranges,
+            segments,
+            {"nervid": __version__, "options": options},
+            alignment=None if self._head is None else self._head.to_bytes(),
+        )
 
     def _report(self, data: bytes, coded: Sequence[CodedSegment]) -> EncodeReport:
         info = self._clip.info
@@ -270,9 +309,17 @@ class _Encoding:
             parameters=sum(segment.parameters for segment in coded),
             seconds=self._seconds_before + time.monotonic() - self._started,
             precision="float32" if dtype is None else "bfloat16",
+            alignment_cosine=self._cosine(data),
             device=",".join(self._devices) if self._ranks.size == 1 else f"{self._ranks.size} ranks",
             warnings=tuple(warnings),
         )
+
+    def _cosine(self, data: bytes) -> float | None:
+        """Mean cosine between the vectors that are read from the file's bytes and the teacher's."""
+        if self._vectors is None:
+            return None
+        with NervFile.open(BytesIO(data)) as file:
+            return float((read_vectors(file) * self._vectors).sum(axis=1).mean())
 
 
 __all__ = ["EncodeProgress", "Interrupted", "encode"]

@@ -30,6 +30,8 @@ class EncodeReport:
     """Type of the convolutions while fitting, "float32" or "bfloat16"."""
     device: str
     """Where it was fitted."""
+    alignment_cosine: float | None = None
+    """Mean cosine between the file's vectors and the teacher's, of an aligned file."""
     warnings: tuple[str, ...] = ()
     """What the user should know, one line each."""
 

@@ -14,6 +14,7 @@ from nervid.decoder.network import draw_frame, load_network, model_to_json
 from nervid.encoder.budget import Attempt, least_size, next_size, plan_network, stored_count
 from nervid.encoder.config import DEFAULT_BITS_PER_PIXEL, EncodeConfig
 from nervid.encoder.job import CodedSegment, Job
+from nervid.fit.alignment import Alignment
 from nervid.fit.distributed import ALONE, Ranks, shared_recipe
 from nervid.fit.recipe import PRESETS, RECIPES
 from nervid.fit.segment import FittedSegment, Hooks, SegmentPlan, fit_segment
@@ -41,6 +42,8 @@ class SegmentTask:
     """All choices."""
     budget_bytes: float | None
     """Bytes for its three sections, or None where ``config`` asks for a quality."""
+    alignment: Alignment | None = None
+    """What its latents are pulled towards."""
 
     @property
     def name(self) -> str:
@@ -189,6 +192,7 @@ def plan_segment(task: SegmentTask, budget: float, *, device: str, ranks: Ranks 
         seed=config.seed,
         precision=config.precision,
         device=device,
+        alignment=task.alignment,
     )
 
 

@@ -1,14 +1,14 @@
 """Optimizer: Adam, and Muon for the kernels, with a state that can be saved at any step."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, Literal
+from typing import Final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
-OptimizerName = Literal["adam", "muon"]
+from nervid.fit.recipe import OptimizerName
 
 ADAM_EPSILON: Final = 1e-8
 MUON_MOMENTUM: Final = 0.95

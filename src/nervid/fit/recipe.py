@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from nervid.errors import InputError
-from nervid.fit.optimizer import OptimizerName
 
 RecipeName = Literal["quick", "nerv", "hnerv"]
+OptimizerName = Literal["adam", "muon"]
 PresetName = Literal["fast", "balanced", "best"]
 
 

@@ -14,6 +14,7 @@ from torch.func import functional_call
 from nervid.compress.prune import magnitude_masks
 from nervid.compress.quantize import MOST_BITS, Grid, straight_through
 from nervid.compress.streams import QuantizedTensor
+from nervid.fit.alignment import Alignment
 from nervid.fit.checkpoint import Checkpoint, save_checkpoint
 from nervid.fit.distributed import ALONE, Ranks
 from nervid.fit.precision import Precision
@@ -55,6 +56,8 @@ class SegmentPlan:
     """Type of the convolutions while fitting."""
     device: str
     """Where to fit: "cpu", "cuda", "cuda:1"."""
+    alignment: Alignment | None = None
+    """What pulls the latents towards a teacher; only for networks whose embeddings are free parameters."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,7 +161,11 @@ def _start(
 
 
 def _initialize(plan: SegmentPlan, device: torch.device) -> tuple[Representation[Any], HnervEncoder | None]:
-    network = in_channels_last(build(plan.model, seed=plan.seed).to(device))
+    network = build(plan.model, seed=plan.seed)
+    if plan.alignment is not None:
+        with torch.no_grad():
+            dict(network.named_parameters())[EMBEDDINGS][:, : plan.alignment.inputs] = plan.alignment.start()
+    network = in_channels_last(network.to(device))
     if not isinstance(plan.model, HnervConfig):
         return network, None
     return network, in_channels_last(build_encoder(plan.model, seed=plan.seed).to(device))
@@ -174,13 +181,16 @@ def _fit(
     checkpoint: Checkpoint | None,
 ) -> None:
     """The first phase, in float weights; fills the network's embeddings at its end."""
-    parameters = {f"network.{name}": weight for name, weight in network.named_weights()}
+    # Stored embeddings are free parameters from the start, unless an encoder makes them.
+    own = network.named_parameters() if encoder is None else network.named_weights()
+    parameters = {f"network.{name}": parameter for name, parameter in own}
     if encoder is not None:
         parameters |= {f"encoder.{name}": weight for name, weight in encoder.named_parameters()}
 
     def draw(indices: Int[Tensor, " batch"], target: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
         return network.draw_resolutions(network.embed(indices) if encoder is None else encoder(target))
 
+    alignment = plan.alignment
     trainer = Trainer(
         phase="fit",
         parameters=parameters,
@@ -193,6 +203,7 @@ def _fit(
         seed=plan.seed,
         precision=plan.precision,
         ranks=hooks.ranks,
+        penalty=None if alignment is None else lambda i: alignment.loss(network.embed(i), i),
     )
     if checkpoint is not None:
         checkpoint.restore(trainer)
@@ -247,6 +258,11 @@ def _finetune(
         image: Tensor = functional_call(network, seen, (indices,))
         return [image]
 
+    def penalty(indices: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+        assert plan.alignment is not None
+        stored = straight_through(parameters[EMBEDDINGS], grids[EMBEDDINGS])
+        return plan.alignment.loss(stored[indices], indices)
+
     def before_step(step: int) -> None:
         if step in updates:
             # In place: the checkpoint writer holds this very mapping.
@@ -264,6 +280,7 @@ def _finetune(
         seed=plan.seed,
         precision=plan.precision,
         ranks=hooks.ranks,
+        penalty=None if plan.alignment is None else penalty,
     )
     if checkpoint is not None:
         checkpoint.restore(trainer)

@@ -22,6 +22,9 @@ from nervid.models.representation import EMBEDDINGS
 Draw = Callable[[Int[Tensor, " batch"], Float[Tensor, "batch 3 height width"]], list[Tensor]]
 """Draws the frames of the given indices, coarse to full size; the frames are an encoder's input."""
 
+Penalty = Callable[[Int[Tensor, " batch"]], Float[Tensor, ""]]
+"""What a loss has beside distortion, for the frames of the given indices."""
+
 SNAPSHOT_STEPS = 200
 """A healthy state is kept every so many steps, for the divergence guard."""
 PIXELS_AT_ONCE = 2**19
@@ -81,6 +84,7 @@ class Trainer:
         seed: Seeds the order of frames.
         precision: Type of the convolutions.
         ranks: Processes that share every batch.
+        penalty: What the loss of some frames has beside their distortion, a mean over them.
     """
 
     def __init__(
@@ -97,7 +101,9 @@ class Trainer:
         seed: int,
         precision: Precision,
         ranks: Ranks = ALONE,
+        penalty: Penalty | None = None,
     ) -> None:
+        self._penalty = penalty
         self.phase, self.parameters, self.draw = phase, dict(parameters), draw
         self.frames, self.recipe = frames, recipe
         self.steps, self.peak_rate, self.warmup, self.seed = steps, peak_rate, warmup, seed
@@ -112,7 +118,7 @@ class Trainer:
             self.parameters,
             kind=recipe.optimizer,
             betas=recipe.betas,
-            adam_only=[EMBEDDINGS],
+            adam_only=[name for name in self.parameters if name.rpartition(".")[2] == EMBEDDINGS],
             dtype=self._dtype or torch.float32,
         )
         self._order: tuple[int, Tensor] = (-1, torch.empty(0, dtype=torch.int64))
@@ -240,6 +246,8 @@ class Trainer:
         with torch.autocast(self.frames.device.type, dtype=self._dtype, enabled=self._dtype is not None):
             images = self.draw(indices, target)
         loss, errors = multi_resolution_distortion([image.float() for image in images], target, self.recipe)
+        if self._penalty is not None:
+            loss = loss + self._penalty(indices)
         loss = share * loss
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.item(), errors.tolist()

@@ -9,6 +9,7 @@ import torch
 from nervid.models.config import HnervConfig, ModelConfig, NervConfig
 from nervid.models.convnext import HnervEncoder
 from nervid.models.hnerv import Hnerv
+from nervid.models.latent_inr import LatentInr
 from nervid.models.nerv import Nerv
 from nervid.models.representation import Representation
 
@@ -52,7 +53,9 @@ def build_encoder(config: HnervConfig, *, width: int = 64, seed: int = 0) -> Hne
 
 
 def _network(config: ModelConfig) -> Representation[Any]:
-    return Nerv(config) if isinstance(config, NervConfig) else Hnerv(config)
+    if isinstance(config, NervConfig):
+        return Nerv(config)
+    return Hnerv(config) if isinstance(config, HnervConfig) else LatentInr(config)
 
 
 @contextmanager

@@ -6,7 +6,14 @@ from math import log2
 from typing import Final, Literal
 
 from nervid.errors import InputError
-from nervid.models.config import HnervConfig, ModelConfig, NervConfig, embedding_count, parameter_count
+from nervid.models.config import (
+    HnervConfig,
+    LatentInrConfig,
+    ModelConfig,
+    NervConfig,
+    embedding_count,
+    parameter_count,
+)
 from nervid.models.config.base import MAX_CHANNELS
 from nervid.models.layout import HNERV_BASE_AREA, NERV_BASE_AREA, find_layout
 
@@ -33,7 +40,14 @@ _SHAPE_WEIGHT: Final = 0.01
 _HNERV_LEAST_CHANNELS: Final = 4
 _HNERV_EMBEDDING_CHANNELS: Final = 16
 _HNERV_LOWER_WIDTH: Final = 12
+LEAST_LATENT: Final = 8
+"""Numbers that a frame's latent has at least."""
+_MOST_LATENT: Final = 64
+_HYPER_PER_CHANNEL: Final = 1.5  # hidden width of a hypernetwork; a first choice, docs/log.md
+_MOST_HYPER: Final = 128  # the paper's
 _EMBEDDING_SHARE: Final = 10  # embeddings get at most one tenth, as in the papers' larger models
+
+FamilyName = Literal["nerv", "hnerv", "latent-inr"]
 
 
 def macs_per_pixel(config: ModelConfig) -> float:
@@ -49,7 +63,7 @@ def budget_used(config: ModelConfig, parameters: int) -> float:
     return (parameter_count(config) + embedding_count(config)) / parameters
 
 
-def smallest(name: Literal["nerv", "hnerv"], *, frames: int, height: int, width: int) -> ModelConfig:
+def smallest(name: FamilyName, *, frames: int, height: int, width: int) -> ModelConfig:
     """Describe the smallest member of a family that ``solve`` can return.
 
     Args:
@@ -59,7 +73,7 @@ def smallest(name: Literal["nerv", "hnerv"], *, frames: int, height: int, width:
         width: Columns in pixels, 16 to 4096.
 
     Returns:
-        Its config; the embeddings of HNeRV have one channel.
+        Its config; the embeddings of HNeRV have one channel, the latents of Latent-INR 8 numbers.
 
     Raises:
         InputError: If a size is out of range.
@@ -79,6 +93,20 @@ def smallest(name: Literal["nerv", "hnerv"], *, frames: int, height: int, width:
             lower_width=_LEAST_LOWER_WIDTH,
         )
     layout = find_layout(height, width, base_area=HNERV_BASE_AREA, few_stages=True)
+    if name == "latent-inr":
+        return LatentInrConfig(
+            frames=frames,
+            height=height,
+            width=width,
+            base_height=layout.base_height,
+            base_width=layout.base_width,
+            strides=layout.strides,
+            latent_size=LEAST_LATENT,
+            hyper_width=_hyper_width(_HNERV_LEAST_CHANNELS),
+            stem_width=_HNERV_LEAST_CHANNELS,
+            channels=_HNERV_LEAST_CHANNELS,
+            lower_width=_HNERV_LEAST_CHANNELS,
+        )
     return HnervConfig(
         frames=frames,
         height=height,
@@ -92,16 +120,16 @@ def smallest(name: Literal["nerv", "hnerv"], *, frames: int, height: int, width:
     )
 
 
-def solve(
-    name: Literal["nerv", "hnerv"], *, frames: int, height: int, width: int, parameters: int
-) -> ModelConfig:
+def solve(name: FamilyName, *, frames: int, height: int, width: int, parameters: int) -> ModelConfig:
     """Find the largest member of a family with at most ``parameters`` numbers, embeddings included.
 
     HNeRV varies the channels after the stem, and where that is too coarse for a small budget its lower
     width; its embeddings lose channels where they would take more than a tenth of the budget. NeRV varies
     the stem's channels from the paper's S upwards; below S its stem width, stem channels and lower width
     shrink together. In both ranges the stem width then takes up what is left, so NeRV grades finely
-    where one channel of HNeRV is a coarse step.
+    where one channel of HNeRV is a coarse step. Latent-INR varies its channels, the hypernetworks' width
+    with them, which then takes up what is left; its latents have 8 to 64 numbers, at most a tenth of the
+    budget.
 
     Args:
         name: The family.
@@ -126,6 +154,8 @@ def solve(
         )
     if isinstance(least, HnervConfig):
         return _solve_hnerv(least, parameters)
+    if isinstance(least, LatentInrConfig):
+        return _solve_latent_inr(least, parameters)
     return _solve_nerv(least, parameters)
 
 
@@ -155,6 +185,34 @@ def _solve_hnerv(least: HnervConfig, parameters: int) -> HnervConfig:
         _HNERV_LOWER_WIDTH,
     )
     return min((widest(width) for width in range(highest, _HNERV_LEAST_CHANNELS - 1, -1)), key=cost)
+
+
+def _solve_latent_inr(least: LatentInrConfig, parameters: int) -> LatentInrConfig:
+    """The most channels that fit, then the widest hypernetworks, up to twice their share."""
+    affordable = parameters // (_EMBEDDING_SHARE * least.frames)
+    latent_size = max(LEAST_LATENT, min(_MOST_LATENT, affordable))
+
+    def member(channels: int, hyper_width: int | None = None) -> LatentInrConfig:
+        return replace(
+            least,
+            latent_size=latent_size,
+            stem_width=channels,
+            channels=channels,
+            lower_width=min(_HNERV_LOWER_WIDTH, channels),
+            hyper_width=_hyper_width(channels) if hyper_width is None else hyper_width,
+        )
+
+    if not _fits(lambda: member(_HNERV_LEAST_CHANNELS), parameters):
+        return least
+    channels = _largest(lambda c: _fits(lambda: member(c), parameters), _HNERV_LEAST_CHANNELS)
+    share = _hyper_width(channels)
+    return member(
+        channels, _largest(lambda h: _fits(lambda: member(channels, h), parameters), share, 2 * share)
+    )
+
+
+def _hyper_width(channels: int) -> int:
+    return min(_MOST_HYPER, round(_HYPER_PER_CHANNEL * channels))
 
 
 def _solve_nerv(least: NervConfig, parameters: int) -> NervConfig:

@@ -6,11 +6,14 @@ from typing import Any, Final, get_args, get_origin
 
 from nervid.errors import FormatError, InputError
 from nervid.models.config.hnerv import HnervConfig
+from nervid.models.config.latent_inr import LatentInrConfig
 from nervid.models.config.nerv import NervConfig
 
-ModelConfig = NervConfig | HnervConfig
+ModelConfig = NervConfig | HnervConfig | LatentInrConfig
 
-_FAMILIES: Final[dict[str, type[NervConfig] | type[HnervConfig]]] = {"nerv": NervConfig, "hnerv": HnervConfig}
+_FAMILIES: Final[dict[str, type[NervConfig] | type[HnervConfig] | type[LatentInrConfig]]] = {
+    family.name: family for family in (NervConfig, HnervConfig, LatentInrConfig)
+}
 _LARGEST_NUMBER: Final = 2**53  # what every JSON reader keeps exactly
 _CURE: Final = "the file is damaged, or written by another nervid"
 
