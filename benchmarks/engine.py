@@ -29,8 +29,6 @@ LATENCY_RUNS = 5
 TURNS = 3
 """Processes per path and measurement; the median counts."""
 REASONS = {
-    "HNeRV-1.5M 640x1280: decode one by one": "on huge pages it was 18.25, but the first frame came 200 ms "
-    "later (docs/log.md); small pages are kept",
     "NeRV-S 720x1280: decode one by one": "convolutions take 90 of 145 ms at the speed of the best one here; "
     "the rest is SiLU (31 ms), the head and copies, bound by memory",
     "HNeRV-1.5M, 132 frames of 640x1280: peak memory of the fit": "the clip is 0.32 GB, Python with torch "

@@ -22,11 +22,11 @@ def reproduction(folder: Path) -> Iterator[str]:
     yield "## The papers' figures\n"
     yield paragraph(
         f"""Big Buck Bunny, {whole.frames} frames: {whole.width}x{whole.height} for NeRV, the centre
-        {crop.width}x{crop.height} of it for HNeRV; {epochs} epochs of the published recipes, float weights.
+        {crop.width}x{crop.height} of it for HNeRV and the NeRV that it compares itself with, which is another
+        network than NeRV's own; {epochs} epochs of the published recipes, float weights.
         PSNR is the papers': of unrounded images, mean over frames. A row counts as reproduced from
-        {TOLERANCE_DB} dB below the paper on. HNeRV's Table 2 has a NeRV baseline, too, which is another
-        network than NeRV's; its rows are left out. `benchmarks/gpu.sh` measures all this; everything about a
-        row is in its JSON in `benchmarks/results/reproduce`."""
+        {TOLERANCE_DB} dB below the paper on. `benchmarks/gpu.sh` measures all this; everything about a row is
+        in its JSON in `benchmarks/results/reproduce`."""
     )
     headings = ["network", "paper", "numbers stored", "paper's PSNR (dB)", "PSNR (dB)", "difference"]
     headings += ["reproduced", "paper's MS-SSIM", "MS-SSIM"]

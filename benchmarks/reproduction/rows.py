@@ -15,7 +15,7 @@ from nervid.data import demo_clip
 from nervid.errors import InputError
 from nervid.fit.recipe import RecipeName
 from nervid.models.config import ModelConfig
-from nervid.models.papers import hnerv_paper, nerv_paper
+from nervid.models.papers import hnerv_paper, nerv_baseline, nerv_paper
 from nervid.models.sizing import solve
 from nervid.video import Clip, read
 
@@ -85,13 +85,28 @@ def _nerv(size: Literal["S", "M", "L"], psnr_db: float) -> PaperRow:
     )
 
 
-# HNeRV's Table 2 has rows of a NeRV baseline too. That network has no hidden layer in its stem, a 3x3 head
-# and widths rounded to the nearest integer; NervConfig describes NeRV's own network and cannot express it.
+def _baseline(size: str, psnr_db: float) -> PaperRow:
+    """A row of HNeRV's Table 2 for the NeRV that it compares with: HNeRV's crop and recipe."""
+    return PaperRow(
+        name=f"baseline-{size}",
+        table="HNeRV, Table 2",
+        label=f"NeRV of HNeRV's paper, {size}",
+        model=nerv_baseline(float(size.removesuffix("M"))),
+        recipe="hnerv",
+        sparsity=0.1,
+        published_psnr_db=psnr_db,
+    )
+
+
 ROWS: Final = (
     _hnerv("0.35M", 30.15),
     _hnerv("0.75M", 32.81),
     _hnerv("1.5M", 35.57, 0.9773),
     _hnerv("3M", 37.43),
+    _baseline("0.35M", 26.99),
+    _baseline("0.75M", 28.46),
+    _baseline("1.5M", 30.87),
+    _baseline("3M", 33.21),
     _nerv("S", 32.21),
     _nerv("M", 36.05),
     _nerv("L", 39.75),

@@ -82,8 +82,8 @@ def test_parts_are_the_head_and_the_payloads_themselves() -> None:
         ([Section(WGHT, 1, b"")] * 2, "section WGHT of segment 1: wanted each section once, got it twice"),
         (
             [Section("AUDI", 0, b"")],
-            "section 'AUDI': wanted one of ALGN, ALGN, EMBD, MODL, TIME, TRAK, WGHT or four letters and digits that "
-            "begin with a lower-case letter",
+            "section 'AUDI': wanted one of ALGN, EMBD, MODL, TIME, TRAK, WGHT or four letters and digits "
+            "that begin with a lower-case letter",
         ),
     ],
 )

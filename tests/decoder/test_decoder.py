@@ -1,4 +1,5 @@
 import hashlib
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -124,3 +125,31 @@ def test_batches_of_no_frames_are_refused(path: Path) -> None:
 def test_the_metadata_is_readable(path: Path) -> None:
     with nervid.open(path) as video:
         assert repr(video).startswith("Decoder(VideoMetadata(width=48, height=32, frames=12,")
+
+
+def test_a_mix_of_no_share_is_the_frame_itself(path: Path) -> None:
+    with nervid.open(path) as video:
+        assert torch.equal(video.mix(1, 3, 0.0), video[1])
+        assert torch.equal(video.mix(1, 3, 1.0), video[3])
+        between = video.mix(1, 3, 0.5)
+        assert between.shape == video[1].shape
+        assert not torch.equal(between, video[1])
+        assert torch.equal(video.mix(-12, 2, 0.25), video.mix(0, 2, 0.25))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [((1, 8, 0.5), "no network"), ((1, 2, 1.5), "share must be 0 to 1, got 1.5")],
+)
+def test_what_cannot_be_mixed_is_refused(path: Path, arguments: tuple[int, int, float], message: str) -> None:
+    with nervid.open(path) as video, pytest.raises(nervid.InputError, match=message):
+        video.mix(*arguments)
+
+
+def test_a_network_without_embeddings_cannot_mix(tiny_frames: np.ndarray) -> None:
+    encoded = nervid.encode(nervid.read(tiny_frames), size="6kB", epochs=1, model="nerv")
+    with (
+        nervid.open(io.BytesIO(encoded.data)) as video,
+        pytest.raises(nervid.InputError, match="stored ones"),
+    ):
+        video.mix(0, 1, 0.5)

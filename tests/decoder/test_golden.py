@@ -19,7 +19,8 @@ from nervid.models.representation import EMBEDDINGS
 GOLDEN = Path(__file__).parents[1] / "golden"
 SYMBOLS = {
     "hnerv_v1": "59bb200fb952e3f39e587ebc3860bc33c4ac64953c5ee1cfc688ba08c76cc2db",
-    "nerv_v1": "835680f22a61aaeb0afd6006a40ac3797fa5c86d08f4db5d6f3711bfc725d180",
+    "nerv_v1": "9f15eab4cce4e311b2f54b7b1ddcd28112c8d0acd0d93a3b1856659077aaad78",
+    "latent-inr_v1": "eeea23c6ecc84eb6406d7d52d18b876d5610ae99af615fbcbcf70c63649090f7",
 }
 """SHA-256 over all codes of all segments, int16 little-endian, in the order of the file."""
 

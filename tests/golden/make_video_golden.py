@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent
 
 
 def main() -> None:
-    """Write hnerv_v1.nerv and nerv_v1.nerv, and beside each the frames that this machine draws."""
+    """Write one file for each representation, and beside each the frames that this machine draws."""
     if os.environ.get("UPDATE_GOLDEN") != "1":
         sys.exit("golden files are kept forever; set UPDATE_GOLDEN=1 to replace them")
     rows, columns = np.mgrid[0:24, 0:40]
@@ -25,7 +25,7 @@ def main() -> None:
         [np.stack([columns * 6, rows * 9 + 5 * i, (rows + columns + 20 * i) % 256]) for i in range(5)]
     ).astype(np.uint8)
     clip = nervid.read(frames, frame_rate=10)
-    for model in ("hnerv", "nerv"):
+    for model in ("hnerv", "nerv", "latent-inr"):
         encoded = nervid.encode(
             clip, size="6kB", epochs=60, model=model, max_segment_frames=3, precision="float32", device="cpu"
         )

@@ -44,8 +44,10 @@ def nerv_configs(draw: st.DrawFn) -> Callable[[], NervConfig]:
         **draw(geometries()),  # type: ignore[arg-type]
         levels=draw(st.integers(1, 40)),
         base=draw(st.floats(1.0, 1.9)),
-        stem_width=draw(st.integers(1, 20)),
+        stem_width=draw(st.integers(0, 20)),
         stem_channels=draw(st.integers(1, 8)),
+        rounding=draw(st.sampled_from(["down", "nearest"])),
+        head_kernel=draw(st.sampled_from([1, 3])),
         expansion=draw(st.floats(1.0, 3.0)),
         reduction=draw(st.integers(1, 3)),
         lower_width=draw(st.integers(1, 8)),

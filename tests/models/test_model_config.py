@@ -106,7 +106,7 @@ def test_each_limit_holds_for_files(odd_hnerv: HnervConfig, field: str, value: o
         ({"strides": (6, 2, 2)}, "strides must be 1 to 8 numbers, each 1 to 5"),
         ({"base_height": 4}, "base_height times all strides must cover 41 pixels"),
         ({"base_width": 1}, "base_width times all strides must cover 27 pixels"),
-        ({"stem_width": 4097}, "stem_width must be 1 to 4096, got 4097"),
+        ({"stem_width": 4097}, "stem_width must be 0 to 4096, got 4097"),
         ({"stem_channels": 4096, "expansion": 2.0}, "every width must be 1 to 4096 channels"),
         ({"stem_channels": 1, "expansion": 0.5}, "every width must be 1 to 4096 channels"),
         ({"stem_channels": 4096, "expansion": 1.0}, "a network may hold at most 268435456 numbers"),

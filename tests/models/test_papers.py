@@ -6,7 +6,7 @@ import pytest
 
 from nervid.errors import InputError
 from nervid.models.config import embedding_count, parameter_count
-from nervid.models.papers import hnerv_channels, hnerv_paper, nerv_paper
+from nervid.models.papers import hnerv_channels, hnerv_paper, nerv_baseline, nerv_paper
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,21 @@ def test_the_solver_matches_the_published_code_at_600_frames(
 def test_a_model_smaller_than_its_embeddings_is_refused() -> None:
     with pytest.raises(InputError, match=r"beside 16896 embedding numbers, got 0\.01 million"):
         hnerv_channels(0.01, embedding_numbers=16_896, strides=(5, 4, 4, 2, 2))
+
+
+def test_hnervs_nerv_has_the_widths_and_parameters_of_its_code() -> None:
+    config = nerv_baseline(1.5)
+    assert config.widths == (54, 27, 14, 12, 12)
+    stem = 160 * 54 * 128 + 54 * 128
+    blocks = (54 * 675 * 9 + 675) + (27 * 224 * 9 + 224) + (14 * 48 * 9 + 48) + (12 * 48 * 9 + 48)
+    assert parameter_count(config) == stem + blocks + 12 * 3 * 9 + 3 == 1_507_868
+
+
+@pytest.mark.parametrize("model_size", [0.35, 0.75, 1.5, 3.0])
+def test_hnervs_nerv_is_near_its_nominal_size(model_size: float) -> None:
+    assert parameter_count(nerv_baseline(model_size)) == pytest.approx(1e6 * model_size, rel=0.04)
+
+
+def test_hnervs_nerv_of_no_channel_is_refused() -> None:
+    with pytest.raises(InputError, match=r"room for one channel, got 0\.01 million"):
+        nerv_baseline(0.01)

@@ -16,7 +16,7 @@ from torch import Tensor
 from nervid.container import EMBD, MODL, TRAK, WGHT, BinaryFile, ByteSource, NervFile, read_timestamps
 from nervid.decoder.half import PlayPrecision, first_half_block, run_in_half
 from nervid.decoder.metadata import VideoMetadata
-from nervid.decoder.network import draw_frame, half_from, load_network
+from nervid.decoder.network import draw_embedding, draw_frame, half_from, load_network
 from nervid.errors import InputError
 from nervid.hardware import reuse_freed_memory
 from nervid.models.representation import Representation
@@ -104,6 +104,41 @@ class Decoder:
         # Half a tick of tolerance, so that a frame's own rounded time finds that frame.
         ticks = seconds / float(self.info.time_base) + 0.5
         return self._draw(int(np.searchsorted(self.timestamps, ticks, side="right")) - 1)
+
+    def mix(self, first: int, second: int, share: float) -> UInt8[Tensor, "3 height width"]:
+        """Return a picture between two frames of one segment: their embeddings, mixed linearly, drawn.
+
+        Args:
+            first: A frame.
+            second: Another one.
+            share: How much of ``second``, from 0 (``first`` itself) to 1.
+
+        Raises:
+            InputError: If the frames lie in different segments, the representation stores no embeddings, or
+                ``share`` is outside 0 to 1.
+
+        Source:
+            Latent-INR (Maiya et al., ECCV 2024, arXiv:2408.02672), interpolation.
+        """
+        places = [self._checked(operator.index(index)) for index in (first, second)]
+        segments = [int(np.searchsorted(self._starts, place, side="right")) - 1 for place in places]
+        if segments[0] != segments[1]:
+            raise InputError(
+                f"frames {first} and {second} lie in segments {segments[0]} and {segments[1]}, which share "
+                "no network; mix frames of one segment"
+            )
+        if not 0 <= share <= 1:
+            raise InputError(f"share must be 0 to 1, got {share:g}")
+        network = self._network(segments[0])
+        if not network.config.stores_embeddings:
+            raise InputError(
+                f"{network.config.name} computes its embeddings from the time; mixing needs stored ones: "
+                "encode with the model hnerv or latent-inr"
+            )
+        indices = torch.tensor(places, device=self._device) - int(self._starts[segments[0]])
+        with torch.inference_mode():
+            embeddings = network.embed(indices)
+            return draw_embedding(network, torch.lerp(embeddings[:1], embeddings[1:], share)).cpu()
 
     def seconds_of(self, index: int) -> float:
         """Return the time at which frame ``index`` appears, in seconds."""

@@ -106,15 +106,23 @@ def read_embeddings(modl: bytes, embd: bytes, *, frames: int) -> Float[Tensor, "
 
 
 def draw_frame(network: Representation[Any], index: int) -> UInt8[Tensor, "3 height width"]:
-    """Draw one frame of the segment, on the network's device, its colors side by side in memory.
+    """Draw one frame of the segment, on the network's device, its colors side by side in memory."""
+    with torch.inference_mode():
+        device = next(network.parameters()).device
+        return draw_embedding(network, network.embed(torch.tensor([index], device=device)))
+
+
+def draw_embedding(
+    network: Representation[Any], embedding: Float[Tensor, "1 *embedding"]
+) -> UInt8[Tensor, "3 height width"]:
+    """Draw the frame of an embedding, which need not be that of any frame.
 
     Frames are drawn one by one on purpose: convolution kernels sum in another order for another batch size,
     and a frame's bits must not depend on what else is asked for.
     """
     with torch.inference_mode():
-        device = next(network.parameters()).device
-        colors = network.draw_colors(network.embed(torch.tensor([index], device=device)))[0].permute(1, 2, 0)
-        frame = torch.empty(colors.shape, dtype=torch.uint8, device=device)
+        colors = network.draw_colors(embedding)[0].permute(1, 2, 0)
+        frame = torch.empty(colors.shape, dtype=torch.uint8, device=colors.device)
         for first in range(0, len(frame), ROWS_AT_ONCE):
             rows = slice(first, first + ROWS_AT_ONCE)
             # In [0, 1] by the output function, so that no value leaves a byte.

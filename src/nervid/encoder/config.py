@@ -52,6 +52,8 @@ class EncodeConfig:
     CUDA device, auto the same or, without one, the CPU."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of the convolutions while fitting; auto takes bfloat16 where the hardware has it."""
+    compile: bool = False
+    """Compile the networks before fitting: for CUDA, a minute at first; on a CPU it loses."""
 
     def __post_init__(self) -> None:
         dials = [name for name in ("bpp", "size", "psnr") if getattr(self, name) is not None]

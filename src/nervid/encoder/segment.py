@@ -192,6 +192,7 @@ def plan_segment(task: SegmentTask, budget: float, *, device: str, ranks: Ranks 
         seed=config.seed,
         precision=config.precision,
         device=device,
+        compiled=config.compile,
         alignment=task.alignment,
     )
 

@@ -56,6 +56,8 @@ class SegmentPlan:
     """Type of the convolutions while fitting."""
     device: str
     """Where to fit: "cpu", "cuda", "cuda:1"."""
+    compiled: bool = False
+    """Whether networks run compiled (torch.compile); meant for CUDA, on the CPU it loses."""
     alignment: Alignment | None = None
     """What pulls the latents towards a teacher; only for networks whose embeddings are free parameters."""
 
@@ -187,8 +189,12 @@ def _fit(
     if encoder is not None:
         parameters |= {f"encoder.{name}": weight for name, weight in encoder.named_parameters()}
 
+    draw_resolutions = _compiled(network.draw_resolutions, plan)
+    encode = None if encoder is None else _compiled(encoder, plan)
+
     def draw(indices: Int[Tensor, " batch"], target: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
-        return network.draw_resolutions(network.embed(indices) if encoder is None else encoder(target))
+        images: list[Tensor] = draw_resolutions(network.embed(indices) if encode is None else encode(target))
+        return images
 
     alignment = plan.alignment
     trainer = Trainer(
@@ -251,12 +257,13 @@ def _finetune(
     steps = plan.effort.steps(len(frames), plan.recipe)[1]
     updates = {round(share * steps) for share in GRID_UPDATES} if plan.target_bytes is not None else set()
 
+    draw_with = _compiled(lambda seen, indices: functional_call(network, seen, (indices,)), plan)
+
     def draw(indices: Int[Tensor, " batch"], target: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
         seen = {
             name: straight_through(tensor, grids[name]) for name, tensor in _masked(parameters, masks).items()
         }
-        image: Tensor = functional_call(network, seen, (indices,))
-        return [image]
+        return [draw_with(seen, indices)]
 
     def penalty(indices: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
         assert plan.alignment is not None
@@ -296,6 +303,11 @@ def _finetune(
         if not SIZE_WINDOW[0] <= share <= SIZE_WINDOW[1]:
             return _grids(network, masks, plan)
     return grids
+
+
+def _compiled(function: Callable[..., Any], plan: SegmentPlan) -> Callable[..., Any]:
+    """The same function, compiled for every shape it meets, if the plan says so."""
+    return torch.compile(function, dynamic=False) if plan.compiled else function
 
 
 def _masked(parameters: dict[str, torch.nn.Parameter], masks: dict[str, Tensor]) -> dict[str, Tensor]:

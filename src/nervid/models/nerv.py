@@ -1,5 +1,6 @@
 """Nerv: frame index -> positional encoding -> stem -> blocks -> frame."""
 
+from itertools import pairwise
 from math import pi, prod
 from typing import cast
 
@@ -32,9 +33,8 @@ class Nerv(Representation[NervConfig]):
         super().__init__(config)
         widths = config.widths
         base_values = config.base_height * config.base_width * config.stem_channels
-        self.stem = nn.ModuleList(
-            [nn.Linear(2 * config.levels, config.stem_width), nn.Linear(config.stem_width, base_values)]
-        )
+        sizes = (2 * config.levels, *([config.stem_width] if config.stem_width else []), base_values)
+        self.stem = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(sizes))
         self.blocks = nn.ModuleList(
             UpsampleBlock(
                 widths[stage],
@@ -47,7 +47,7 @@ class Nerv(Representation[NervConfig]):
         )
         first = 0 if config.multi_resolution else len(config.strides) - 1
         self.heads = nn.ModuleList(
-            SubpixelHead(channels, kernel=1, stride=stride)
+            SubpixelHead(channels, kernel=config.head_kernel, stride=stride)
             for channels, stride in list(zip(widths[1:], config.strides, strict=True))[first:]
         )
 
@@ -98,7 +98,7 @@ class Nerv(Representation[NervConfig]):
     def _base_map(
         self, embedding: Float[Tensor, "batch embedding"]
     ) -> Float[Tensor, "batch channels rows columns"]:
-        """The stem's output; the activation follows both layers."""
+        """The stem's output; the activation follows every layer."""
         features = embedding
         for layer in self.stem:
             features = ACTIVATIONS[self.config.activation](layer(features))

@@ -133,3 +133,45 @@ def hnerv_channels(
             f"got {model_size} million; ask for more"
         )
     return channels
+
+
+def nerv_baseline(model_size: float, *, frames: int = 132) -> NervConfig:
+    """Describe the NeRV that HNeRV compares itself with, at 640x1280.
+
+    It is not the network of NeRV's own paper: no hidden layer in the stem, 80 levels, GELU, a 3x3 head and
+    widths that fall by half to no less than 12.
+
+    Args:
+        model_size: Nominal millions of numbers; 0.35, 0.75, 1.5 and 3 in the paper.
+        frames: Number of frames.
+
+    Raises:
+        InputError: If ``model_size`` is too small for one channel.
+
+    Source:
+        HNeRV (Chen et al., CVPR 2023, arXiv:2304.02633), Table 2, and its published code.
+    """
+    levels, base_height, base_width, strides = 80, 8, 16, (5, 4, 2, 2)
+    a = sum((3 * stride) ** 2 / 2 ** (2 * stage + 1) for stage, stride in enumerate(strides))
+    b = 2 * levels * base_height * base_width
+    channels = int((sqrt(b**2 + 4e6 * a * model_size) - b) / (2 * a))
+    if channels < 1:
+        raise InputError(
+            f"model_size must leave room for one channel, got {model_size} million; ask for more"
+        )
+    return NervConfig(
+        frames=frames,
+        height=640,
+        width=1280,
+        base_height=base_height,
+        base_width=base_width,
+        strides=strides,
+        activation="gelu",
+        levels=levels,
+        stem_width=0,
+        stem_channels=channels,
+        expansion=0.5,
+        rounding="nearest",
+        lower_width=12,
+        head_kernel=3,
+    )
