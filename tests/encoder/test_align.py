@@ -80,7 +80,7 @@ def test_segments_share_one_head(clip: nervid.Clip, teacher: Fake) -> None:
 def test_a_resumed_encoding_asks_the_teacher_once_and_ends_in_the_same_bytes(
     clip: nervid.Clip, teacher: Fake, tmp_path: Path
 ) -> None:
-    steps: list[object] = []
+    steps: list[nervid.EncodeProgress] = []
     options = OPTIONS | {"epochs": 3}
     with pytest.raises(Interrupted):
         nervid.encode(
@@ -93,6 +93,8 @@ def test_a_resumed_encoding_asks_the_teacher_once_and_ends_in_the_same_bytes(
     asked = teacher.asked
     resumed = nervid.encode(clip, workdir=tmp_path / "job", **options)
     assert teacher.asked == asked == 1
+    assert (steps[0].fit.phase, steps[0].fit.step, steps[0].fit.steps) == ("teach", 8, 8)
+    assert steps[1].fit.phase == "fit"
     assert resumed.data == nervid.encode(clip, **options).data
 
 

@@ -58,6 +58,8 @@ class ProgressLine:
 def encode_words(progress: "EncodeProgress") -> str:
     """Return the words of an encoding's progress line."""
     fit = progress.fit
+    if fit.phase == "teach":
+        return f"teacher looks  {fit.step}/{fit.steps} frames  {fit.frames_per_second:.1f} frames/s"
     place = "" if progress.segments == 1 else f"segment {progress.segment + 1}/{progress.segments}  "
     attempt = f"fit {progress.attempt + 1}  " if progress.attempt else ""
     phase = {"fit": "fitting", "finetune": "quantizing"}[fit.phase]

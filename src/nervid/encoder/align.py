@@ -31,7 +31,12 @@ HEAD_BITS: Final = 8
 
 
 def teach(
-    clip: Clip, teacher: Teacher, cache: Path | None, should_stop: Callable[[], bool] | None = None
+    clip: Clip,
+    teacher: Teacher,
+    cache: Path | None,
+    *,
+    on_frames: Callable[[int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
 ) -> Float[np.ndarray, "frames dimension"]:
     """Show a teacher every frame of a clip; return its vectors, of length 1, float32.
 
@@ -39,6 +44,7 @@ def teach(
         clip: The clip; it is decoded once.
         teacher: Any.
         cache: Folder that keeps the vectors, so that a resumed encoding does not ask again; None keeps none.
+        on_frames: Called with the number of frames seen so far.
         should_stop: Asked between frames; True raises ``Interrupted``.
 
     Raises:
@@ -53,7 +59,7 @@ def teach(
         known = _read(kept, (len(clip), record.dimension))
         if known is not None:
             return known
-    vectors = []
+    vectors, seen = [], 0
     for frames in _batches(clip):
         if should_stop is not None and should_stop():
             raise Interrupted
@@ -64,6 +70,9 @@ def teach(
                 f"{list(batch.shape)} with NaN or infinity, or of another size; check its weights"
             )
         vectors.append(torch.nn.functional.normalize(batch.float(), dim=1).numpy())
+        seen += len(frames)
+        if on_frames is not None:
+            on_frames(seen)
     rows = np.concatenate(vectors)
     if kept is not None:
         beside = kept.with_suffix(".new.npy")

@@ -22,7 +22,7 @@ from nervid.encoder.config import EncodeConfig
 from nervid.encoder.devices import find_devices
 from nervid.encoder.job import CodedSegment, Job
 from nervid.encoder.pool import Pool
-from nervid.encoder.progress import EncodeProgress, ProgressMeter
+from nervid.encoder.progress import EncodeProgress, ProgressMeter, teaching_reporter
 from nervid.encoder.result import Encoded, EncodeReport
 from nervid.encoder.segment import SegmentEncoder, SegmentTask, plan_segment
 from nervid.encoder.worker import WorkerSetup
@@ -130,7 +130,7 @@ class _Encoding:
     ) -> Encoded:
         grow_on_huge_pages()
         if self._teacher is not None:
-            self._align(self._teacher, should_stop)
+            self._align(self._teacher, on_progress if self._ranks.is_first else None, should_stop)
         if on_progress is not None and self._ranks.is_first:
             self._meter = ProgressMeter(
                 on_progress,
@@ -153,9 +153,21 @@ class _Encoding:
         data = self._assemble(coded)
         return Encoded(data=data, report=self._report(data, coded), job=self._job)
 
-    def _align(self, teacher: Teacher, should_stop: Callable[[], bool] | None) -> None:
+    def _align(
+        self,
+        teacher: Teacher,
+        on_progress: Callable[[EncodeProgress], None] | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> None:
         """Have the teacher look at the clip; the segments get less by the bytes of the head that follows."""
-        vectors = self._ranks.by_first(lambda: teach(self._clip, teacher, self._folder, should_stop))
+        report = None
+        if on_progress is not None:
+            report = teaching_reporter(
+                on_progress, frames=len(self._clip), segments=len(self._ranges), target_bytes=self._target
+            )
+        vectors = self._ranks.by_first(
+            lambda: teach(self._clip, teacher, self._folder, on_frames=report, should_stop=should_stop)
+        )
         inputs = [self._least_latent(task) for task in self._tasks]
         self._vectors, self._head = vectors, fit_head(vectors, teacher, most_inputs=min(inputs))
         self._surroundings = len(self._assemble([EMPTY_SEGMENT] * len(self._ranges)))

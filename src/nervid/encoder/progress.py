@@ -29,11 +29,51 @@ class EncodeProgress:
     projected_bytes: int
     """Size that the file is heading for."""
     fit: FitProgress
-    """The running fit of the segment."""
+    """The running fit of the segment; before all fits of an aligned file, phase "teach": its steps are frames
+    that the teacher has seen."""
     elapsed_seconds: float
     """Time spent, earlier runs included."""
     left_seconds: float
     """Time left at this run's pace; infinite before there is one."""
+
+
+def teaching_reporter(
+    on_progress: Callable[[EncodeProgress], None], *, frames: int, segments: int, target_bytes: int | None
+) -> Callable[[int], None]:
+    """Return what reports how many frames a teacher has seen; nothing of the fits is done by then.
+
+    Args:
+        on_progress: Who is told.
+        frames: Frames of the clip.
+        segments: Segments of the clip.
+        target_bytes: Size that was asked for, or None for a quality.
+    """
+    started = time.monotonic()
+
+    def report(seen: int) -> None:
+        seconds = max(time.monotonic() - started, 1e-9)
+        on_progress(
+            EncodeProgress(
+                segment=0,
+                running=(0,),
+                segments=segments,
+                attempt=0,
+                share_done=0.0,
+                projected_bytes=target_bytes or 0,
+                fit=FitProgress(
+                    phase="teach",
+                    step=seen,
+                    steps=frames,
+                    psnr_db=0.0,
+                    frames_per_second=seen / seconds,
+                    restarts=0,
+                ),
+                elapsed_seconds=seconds,
+                left_seconds=float("inf"),
+            )
+        )
+
+    return report
 
 
 class ProgressMeter:

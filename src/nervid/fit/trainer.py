@@ -38,7 +38,7 @@ class FitProgress:
     """What a fit reports after a step."""
 
     phase: str
-    """"fit" or "finetune"."""
+    """"fit" or "finetune"; an encoder's reports also have "teach"."""
     step: int
     """Steps taken in this phase."""
     steps: int
