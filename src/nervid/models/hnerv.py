@@ -1,15 +1,12 @@
 """Hnerv: frame index -> stored embedding -> stem -> blocks -> frame."""
 
-from typing import cast
-
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from nervid.models.blocks import ACTIVATIONS, UpsampleBlock
+from nervid.models.blocks import ACTIVATIONS
 from nervid.models.config import HnervConfig
-from nervid.models.config.hnerv import HEAD_KERNEL
-from nervid.models.head import SubpixelHead
+from nervid.models.pyramid import climb, pyramid_blocks, pyramid_head
 from nervid.models.representation import Representation
 
 
@@ -28,20 +25,10 @@ class Hnerv(Representation[HnervConfig]):
 
     def __init__(self, config: HnervConfig) -> None:
         super().__init__(config)
-        widths = config.widths
         self.embeddings = nn.Parameter(torch.zeros(config.frames, *config.embedding_shape))
         self.stem = nn.Conv2d(config.embedding_channels, config.channels, 1)
-        self.blocks = nn.ModuleList(
-            UpsampleBlock(
-                widths[stage],
-                widths[stage + 1],
-                kernel=kernel,
-                stride=stride,
-                activation=config.activation,
-            )
-            for stage, (kernel, stride) in enumerate(zip(config.kernels, config.strides, strict=True))
-        )
-        self.head = SubpixelHead(widths[-1], kernel=HEAD_KERNEL, stride=config.strides[-1])
+        self.blocks = pyramid_blocks(config)
+        self.head = pyramid_head(config)
 
     def embed(
         self, indices: Int64[Tensor, " batch"]
@@ -54,8 +41,4 @@ class Hnerv(Representation[HnervConfig]):
     ) -> Float[Tensor, "batch 3 height width"]:
         """Return the frames for a batch of embeddings before the output function, cropped."""
         features = ACTIVATIONS[self.config.activation](self.stem(embedding))
-        for block in self.blocks[:-1]:
-            features = block(features)
-        last = cast(UpsampleBlock, self.blocks[-1])
-        colors: Tensor = self.head(last.before_shuffle(features))
-        return colors[..., : self.config.height, : self.config.width]
+        return climb(features, self.blocks, self.head, self.config)

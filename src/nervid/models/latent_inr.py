@@ -1,16 +1,14 @@
 """LatentInr: frame index -> latent -> modulated layers over coordinates -> blocks -> frame."""
 
 from math import pi
-from typing import cast
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from nervid.models.blocks import ACTIVATIONS, UpsampleBlock
+from nervid.models.blocks import ACTIVATIONS
 from nervid.models.config import LatentInrConfig
-from nervid.models.config.latent_inr import HEAD_KERNEL
-from nervid.models.head import SubpixelHead
+from nervid.models.pyramid import climb, pyramid_blocks, pyramid_head
 from nervid.models.representation import Representation
 
 LATENT_DEVIATION = 0.1
@@ -72,7 +70,6 @@ class LatentInr(Representation[LatentInrConfig]):
 
     def __init__(self, config: LatentInrConfig) -> None:
         super().__init__(config)
-        widths = config.widths
         self.embeddings = nn.Parameter(LATENT_DEVIATION * torch.randn(config.frames, config.latent_size))
         self.stem = nn.ModuleList(
             ModulatedLinear(
@@ -84,17 +81,8 @@ class LatentInr(Representation[LatentInrConfig]):
             )
             for inputs, outputs in config.stem_shapes
         )
-        self.blocks = nn.ModuleList(
-            UpsampleBlock(
-                widths[stage],
-                widths[stage + 1],
-                kernel=kernel,
-                stride=stride,
-                activation=config.activation,
-            )
-            for stage, (kernel, stride) in enumerate(zip(config.kernels, config.strides, strict=True))
-        )
-        self.head = SubpixelHead(widths[-1], kernel=HEAD_KERNEL, stride=config.strides[-1])
+        self.blocks = pyramid_blocks(config)
+        self.head = pyramid_head(config)
         encoding = encode_sites(config.base_height, config.base_width, levels=config.levels)
         self.register_buffer("coordinates", encoding, persistent=False)
 
@@ -113,11 +101,7 @@ class LatentInr(Representation[LatentInrConfig]):
                 features = ACTIVATIONS[self.config.activation](layer(features, embedding))
         rows, columns = self.config.base_height, self.config.base_width
         base = features.reshape(len(embedding), rows, columns, -1).permute(0, 3, 1, 2)
-        for block in self.blocks[:-1]:
-            base = block(base)
-        last = cast(UpsampleBlock, self.blocks[-1])
-        colors: Tensor = self.head(last.before_shuffle(base))
-        return colors[..., : self.config.height, : self.config.width]
+        return climb(base, self.blocks, self.head, self.config)
 
 
 def encode_sites(rows: int, columns: int, *, levels: int) -> Float[Tensor, "1 sites encoding"]:
