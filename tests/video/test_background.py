@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import cycle
 from pathlib import Path
@@ -139,6 +139,15 @@ def test_a_failure_at_the_last_frame_is_raised_at_the_end(sink: GatedSink, write
     assert sink.events == ["write 5", "abort"]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as in a terminal: a shell that starts these tests in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_drops_what_waits_and_aborts_after_the_frame_at_hand(
     sink: GatedSink, writer: VideoWriter
 ) -> None:
