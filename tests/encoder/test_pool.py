@@ -136,7 +136,7 @@ def test_an_error_of_the_caller_leaves_no_process(
     assert all(process.returncode is not None for process in started)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_killed_or_stopped_command_leaves_no_process_and_goes_on_to_the_same_bytes(
     how: signal.Signals, clip: nervid.Clip, tmp_path: Path
 ) -> None:

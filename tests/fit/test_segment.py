@@ -126,7 +126,7 @@ torch.compile = lambda function, *, dynamic: (
 )
 clip = nervid.read(np.load(sys.argv[1]))
 results = {}
-for model in ("hnerv", "nerv", "latent-inr"):
+for model in ("hnerv", "latent-inr"):
     options = dict(size="6kB", epochs=2, model=model, precision="float32")
     eager = nervid.encode(clip, **options).report.psnr_db
     assert not traced
@@ -151,9 +151,7 @@ def test_a_compiled_fit_takes_the_same_steps(tiny_frames: np.ndarray, tmp_path: 
     results = json.loads(done.stdout)
     assert {model: traced for model, (_, _, traced) in results.items()} == {
         "hnerv": 3,  # network, encoder, and the network with quantized weights
-        "nerv": 2,
         "latent-inr": 2,
     }
     for eager, compiled, _ in results.values():
-        # After so few steps NeRV still magnifies every rounding; another seed moves it by 1.4 dB.
-        assert compiled == pytest.approx(eager, abs=0.7)
+        assert compiled == pytest.approx(eager, abs=0.1)
