@@ -66,13 +66,16 @@ class Bar:
 
 
 def commit(root: Path = ROOT) -> str:
-    """Name the checked-out commit, with ``-dirty`` when a tracked file other than bars.json differs from it.
+    """Name the checked-out commit, with ``-dirty`` when a tracked file differs from it.
+
+    What benchmarks write, bars.json and the folder results, does not count.
 
     Raises:
         InputError: If ``root`` is not a git checkout with at least one commit.
     """
-    # Recording a bar changes bars.json itself, which says nothing about the code that was measured.
-    difference = ["git", "diff", "--quiet", "HEAD", "--", ".", ":(exclude)benchmarks/bars.json"]
+    # Recording changes these, which say nothing about the code that was measured.
+    written = (":(exclude)benchmarks/bars.json", ":(exclude)benchmarks/results")
+    difference = ["git", "diff", "--quiet", "HEAD", "--", ".", *written]
     try:
         done = subprocess.run(
             ["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, text=True, check=True

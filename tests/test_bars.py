@@ -148,16 +148,19 @@ def test_the_commit_says_dirty_only_for_tracked_code(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="wanted a git checkout with a commit"):
         commit(tmp_path)
-    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "results").mkdir(parents=True)
     code, results = tmp_path / "code.py", tmp_path / "benchmarks" / "bars.json"
+    facts = tmp_path / "benchmarks" / "results" / "engine.json"
     code.write_text("1\n")
     results.write_text("[]\n")
+    facts.write_text("{}\n")
     git("init", "-q")
     git("add", ".")
     git("commit", "-q", "-m", "first")
     clean = commit(tmp_path)
     assert not clean.endswith("-dirty")
     results.write_text("[ ]\n")
+    facts.write_text("{ }\n")
     (tmp_path / "untracked").write_text("")
     assert commit(tmp_path) == clean
     code.write_text("2\n")

@@ -107,7 +107,9 @@ def test_a_file_without_alignment_says_so(clip: nervid.Clip) -> None:
 
 
 def test_a_teacher_that_returns_nan_is_refused(clip: nervid.Clip) -> None:
-    with pytest.raises(InputError, match=r"teacher fake must give 12 finite numbers a frame"):
+    with pytest.raises(
+        InputError, match=r"12 finite numbers for each of 8 frames, got NaN or infinity; check"
+    ):
         teach(clip, Fake(spoil=float("nan")), None)
 
 

@@ -64,10 +64,12 @@ def teach(
         if should_stop is not None and should_stop():
             raise Interrupted
         batch = teacher.images(frames)
-        if batch.shape != (len(frames), record.dimension) or not bool(torch.isfinite(batch).all()):
+        wanted = (len(frames), record.dimension)
+        if batch.shape != wanted or not bool(torch.isfinite(batch).all()):
+            got = "NaN or infinity" if batch.shape == wanted else f"an array {list(batch.shape)}"
             raise InputError(
-                f"teacher {record.name} must give {record.dimension} finite numbers a frame, got "
-                f"{list(batch.shape)} with NaN or infinity, or of another size; check its weights"
+                f"teacher {record.name} must give {record.dimension} finite numbers for each of "
+                f"{len(frames)} frames, got {got}; check its weights"
             )
         vectors.append(torch.nn.functional.normalize(batch.float(), dim=1).numpy())
         seen += len(frames)

@@ -53,7 +53,8 @@ class EncodeConfig:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of the convolutions while fitting; auto takes bfloat16 where the hardware has it."""
     compile: bool = False
-    """Compile the networks before fitting: for CUDA, a minute at first; on a CPU it loses."""
+    """Compile the networks before fitting (torch.compile): meant for CUDA, not measured there; on a CPU it
+    loses."""
 
     def __post_init__(self) -> None:
         dials = [name for name in ("bpp", "size", "psnr") if getattr(self, name) is not None]

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from io import BytesIO
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -168,19 +167,12 @@ class _Encoding:
         vectors = self._ranks.by_first(
             lambda: teach(self._clip, teacher, self._folder, on_frames=report, should_stop=should_stop)
         )
-        inputs = [self._least_latent(task) for task in self._tasks]
-        self._vectors, self._head = vectors, fit_head(vectors, teacher, most_inputs=min(inputs))
+        # Latents have that many numbers whatever becomes of a segment's size.
+        self._vectors, self._head = vectors, fit_head(vectors, teacher, most_inputs=LEAST_LATENT)
         self._surroundings = len(self._assemble([EMPTY_SEGMENT] * len(self._ranges)))
         if self._target is not None:
             self._check_target(self._target)
         self._tasks = [self._task(number) for number in range(len(self._ranges))]
-
-    def _least_latent(self, task: SegmentTask) -> int:
-        """Numbers that a frame's latent has at least, whatever becomes of the segment's size."""
-        if task.budget_bytes is None:
-            return LEAST_LATENT
-        model = plan_segment(task, task.budget_bytes, device=self._devices[0]).model
-        return min(LEAST_LATENT, prod(model.embedding_shape))
 
     def _task(self, number: int) -> SegmentTask:
         """What to do for a segment. Its bytes are its share, by frames, whatever becomes of the others."""
