@@ -114,16 +114,27 @@ def test_compare_measures_the_file_and_draws_a_plot(
 
 
 def encode_command(source: Path, output: Path) -> list[str]:
-    words = ["encode", str(source), str(output), "--size", "5kB", "--epochs", "30", "--save-every", "0.05"]
+    words = ["encode", str(source), str(output), "--size", "5kB", "--epochs", "20", "--save-every", "0.05"]
     return [sys.executable, "-m", "nervid", *words]
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_or_stopped_encoding_goes_on_to_the_same_bytes(how: signal.Signals, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with clip.mp4 and whole.nerv, what the command makes of it in one go."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    command = encode_command(write_clip(folder / "clip.mp4"), folder / "whole.nerv")
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    source = write_clip(tmp_path / "clip.mp4")
-    whole, broken = tmp_path / "whole.nerv", tmp_path / "broken.nerv"
-    subprocess.run(encode_command(source, whole), check=True, capture_output=True, env=environment)
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    return folder
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_or_stopped_encoding_goes_on_to_the_same_bytes(
+    how: signal.Signals, uninterrupted: Path, tmp_path: Path
+) -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    source = uninterrupted / "clip.mp4"
+    whole, broken = uninterrupted / "whole.nerv", tmp_path / "broken.nerv"
     folder = tmp_path / "broken.nerv.partial"
     deadline = time.monotonic() + 60
     with subprocess.Popen(

@@ -13,6 +13,7 @@ from nervid.compress.frequency import (
     SHAPES,
     TOTAL,
     WEIGHTS,
+    AdaptingTable,
     Prior,
     adapted_tables,
     block_bounds,
@@ -115,8 +116,25 @@ def test_uniform_tables_sum_to_the_total(alphabet: int) -> None:
     assert table.max() - table.min() < alphabet
 
 
-def test_blocks_grow_by_a_quarter() -> None:
-    assert block_bounds(0) == [0]
-    assert block_bounds(1) == [0, 1]
-    assert block_bounds(100) == [0, 16, 32, 48, 64, 80, 100]
-    assert len(block_bounds(1_000_000)) < 50
+@given(st.data(), st.integers(2, 8), st.lists(st.integers(0, 40), min_size=1, max_size=5))
+def test_a_table_that_learns_block_by_block_is_a_row_of_the_encoders(
+    data: st.DataObject, bits: int, sizes: list[int]
+) -> None:
+    prior = data.draw(priors(bits))
+    rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
+    table = AdaptingTable(prior, bits)
+    counts = np.zeros((1, 1 << bits), dtype=np.int64)
+    for size in sizes:
+        block = rng.integers(0, 1 << bits, size, dtype=np.int32)
+        table.observe(block)
+        counts += np.bincount(block, minlength=1 << bits)
+        rows = adapted_tables(counts, prior_table(prior, bits), weight=WEIGHTS[prior.weight])
+        np.testing.assert_array_equal(table.frequencies(), rows[0])
+
+
+def test_blocks_double() -> None:
+    assert block_bounds(0) == (0,)
+    assert block_bounds(1) == (0, 1)
+    assert block_bounds(64) == (0, 64)
+    assert block_bounds(1100) == (0, 64, 128, 256, 512, 1024, 1100)
+    assert len(block_bounds(1_000_000)) == 16

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nervid.compress.frequency import DEFAULT_PRIOR
-from nervid.compress.plan import CONSTANT, GROUPED_0, GROUPED_1, REPEATED, plan_array
+from nervid.compress.plan import CONSTANT, GROUPED_0, GROUPED_1, GROUPED_REST, REPEATED, plan_array
 
 
 def normal(shape: tuple[int, ...], sigma: float) -> np.ndarray:
@@ -42,7 +42,7 @@ def test_another_depth_does_not_repeat_the_prior() -> None:
 def test_a_constant_array_is_its_value() -> None:
     plan = plan_array(np.full((7, 9), 200, dtype=np.int32), 8, {})
     assert [value for value, _ in plan.runs[0].fields] == [CONSTANT, 200]
-    assert plan.ideal_bits == pytest.approx(np.log2(6 * 256), abs=1e-5)
+    assert plan.ideal_bits == pytest.approx(np.log2(7 * 256), abs=1e-5)
     assert plan.latest == {}
 
 
@@ -59,6 +59,26 @@ def test_slices_of_two_scales_become_classes(axis: int, mode: int) -> None:
     assert sum(run.symbols.size for run in plan.runs[2:]) == symbols.size
     flat = plan_array(symbols.ravel(), 8, {})
     assert plan.ideal_bits < 0.95 * flat.ideal_bits
+
+
+def test_single_numbers_of_two_scales_become_classes() -> None:
+    """Sites that hardly change lie among busy ones, and no channel or frame has more of them than another."""
+    symbols = normal((90, 4, 25), 0.3).reshape(90, 100)
+    symbols[:, ::3] = normal((90, 34), 4)
+    plan = plan_array(symbols.reshape(90, 4, 25), 8, {})
+    assert [value for value, _ in plan.runs[0].fields] == [GROUPED_REST]
+    classes = plan.runs[1].symbols
+    assert classes.shape == (100,)
+    assert set(classes[::3]).isdisjoint(classes[1::3])
+    assert plan.ideal_bits < 0.9 * plan_array(symbols.ravel(), 8, {}).ideal_bits
+    # With two axes, the slices along the second are the same.
+    assert plan_array(symbols, 8, {}).runs[0].fields[0][0] == GROUPED_1
+    assert plan_array(symbols, 8, {}).ideal_bits == plan.ideal_bits
+
+
+def test_classes_that_do_not_pay_are_not_tried() -> None:
+    plan = plan_array(normal((3, 40, 10), 5), 8, {})
+    assert len(plan.runs) == 1
 
 
 def test_the_length_of_a_plan_is_that_of_its_runs() -> None:

@@ -20,6 +20,13 @@ def test_two_bits_are_four_levels_with_zero_among_them() -> None:
     assert grid.step.item() == pytest.approx(1.0, rel=2**-10)
 
 
+@pytest.mark.parametrize("value", [1e-5, 3e-6, 2e-4, 1.7e-5])
+def test_steps_among_the_smallest_float16_reach_all_values_too(value: float) -> None:
+    grid = fit_grid(torch.tensor([value]), bits=6)
+    assert 31 * grid.step.item() >= value
+    assert grid.step.item() <= value / 31 * (1 + 2**-10) + 2**-24
+
+
 @given(values=VALUES, bits=st.integers(2, 8))
 def test_no_value_moves_by_more_than_half_a_step(values: torch.Tensor, bits: int) -> None:
     grid = fit_grid(values, bits=bits)

@@ -5,7 +5,10 @@ from math import prod
 
 import numpy as np
 import pytest
+import torch
 
+from nervid.compress.quantize import fit_grid, quantize
+from nervid.compress.streams import QuantizedTensor, encode_tensors
 from nervid.compress.symbols import encode_symbols
 
 DEFAULT = (1, 16, 0, 16, None)
@@ -18,6 +21,7 @@ class SpecDecoder:
         self.tail: Iterator[int] = iter(data[8:])
         self.point = int.from_bytes(data[:8].ljust(8, b"\0"), "big")
         self.width = 2**64 - 1
+        self.modes: set[int] = set()
         self.latest: dict[int, tuple[int, int, int, int, int | None]] = {}
 
     def symbol(self, table: list[int]) -> int:
@@ -72,14 +76,14 @@ class SpecDecoder:
     def array(self, shape: tuple[int, ...], bits: int) -> np.ndarray:
         if prod(shape) == 0:
             return np.zeros(shape, dtype=int)
-        mode = self.field(6)
+        mode = self.field(7)
+        self.modes.add(mode)
         if mode == 3:
             return np.full(shape, self.field(2**bits))
         if mode >= 4:
-            axis = mode - 4
-            classes = self.array((shape[axis],), 2)
             whole = np.zeros(shape, dtype=int)
-            slices = np.moveaxis(whole, axis, 0)
+            slices = whole.reshape(shape[0], -1).T if mode == 6 else np.moveaxis(whole, mode - 4, 0)
+            classes = self.array((len(slices),), 2)
             for i in sorted(set(classes.tolist())):
                 slices[classes == i] = self.array((int((classes == i).sum()), *slices.shape[1:]), bits)
             return whole
@@ -96,7 +100,7 @@ class SpecDecoder:
                 for c, f in zip(count, table, strict=True)
             ]
             now[table.index(max(table))] += 2**24 - sum(now)
-            for _ in range(min(prod(shape) - len(symbols), max(16, len(symbols) // 4))):
+            for _ in range(min(prod(shape) - len(symbols), max(64, len(symbols)))):
                 symbols.append(self.symbol(now))
         return np.array(symbols).reshape(shape)
 
@@ -114,6 +118,26 @@ def test_a_decoder_written_from_the_specification_agrees(seed: int) -> None:
         codes = np.where(rng.random(shape) < rng.choice([0.0, 0.6]), 0, codes)
         arrays.append(np.asarray(np.clip(np.rint(codes), -half, half - 1), dtype=np.int16))
         depths.append(bits)
+    arrays.append(np.rint(rng.normal(0, rng.choice([0.3, 7.0], (1, 5, 8)), (40, 5, 8))).astype(np.int16))
+    depths.append(6)
     decoder = SpecDecoder(encode_symbols(arrays, depths))
     for array, bits in zip(arrays, depths, strict=True):
         np.testing.assert_array_equal(decoder.array(array.shape, bits) - (1 << bits - 1), array)
+    assert 6 in decoder.modes
+
+
+@pytest.mark.parametrize("frames", [1, 2, 70])
+def test_embeddings_are_read_as_the_page_of_the_format_says(frames: int) -> None:
+    values = torch.randn(frames, 3, 5, generator=torch.Generator().manual_seed(2)).cumsum(0)
+    grid = fit_grid(values, bits=6)
+    data = encode_tensors([QuantizedTensor(quantize(values, grid), grid, in_time=True)])
+    codes = quantize(values, grid).numpy().astype(int)
+    decoder = SpecDecoder(data[3:])
+    if not data[0] & 0x20:
+        np.testing.assert_array_equal(decoder.array((frames, 3, 5), 6) - 32, codes)
+        return
+    read = [decoder.array((1, 3, 5), 6)[0] - 32]
+    for difference in decoder.array((frames - 1, 3, 5), 6) - 32:
+        read.append((read[-1] + difference + 32) % 64 - 32)
+    np.testing.assert_array_equal(read, codes)
+    assert frames < 3 or data[0] == 0x26

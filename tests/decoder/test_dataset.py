@@ -172,8 +172,11 @@ def test_a_damaged_section_is_named_by_a_worker(tmp_path: Path) -> None:
     dataset = nervid.Dataset(tmp_path / "damaged.nerv")
     assert dataset[1].shape == (3, 24, 40)
     loader = DataLoader(Subset(dataset, [1, 2]), batch_size=2, num_workers=1, multiprocessing_context="fork")
+    batches = iter(loader)
     with pytest.raises(CorruptSectionError, match="WGHT of segment 1"):
-        next(iter(loader))
+        next(batches)
+    # An iterator that is not exhausted waits five seconds for its workers when it is dropped.
+    assert next(batches, None) is None
 
 
 @pytest.mark.parametrize("index", [10, -11])

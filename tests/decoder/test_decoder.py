@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import nervid
 from nervid.container import EMBD, MODL, WGHT, NervFile
-from nervid.errors import CorruptSectionError
+from nervid.errors import CorruptSectionError, InputError
 
 from .conftest import FRAMES, TIMES
 
@@ -153,3 +153,21 @@ def test_a_network_without_embeddings_cannot_mix(tiny_frames: np.ndarray) -> Non
         pytest.raises(nervid.InputError, match="stored ones"),
     ):
         video.mix(0, 1, 0.5)
+
+
+def test_a_frame_is_drawn_at_any_size(path: Path) -> None:
+    with nervid.open(path) as video:
+        own = video.frame_at(video.seconds_of(3))
+        assert torch.equal(video.frame_at(video.seconds_of(3), size=(32, 48)), own)
+        large = video.frame_at(video.seconds_of(3), size=(64, 96))
+        assert large.shape == (3, 64, 96)
+        # Four pixels in the place of one have about its color.
+        means = large.float().unfold(1, 2, 2).unfold(2, 2, 2).mean(dim=(3, 4))
+        assert float((means - own.float()).abs().mean()) < 3
+        assert torch.equal(video.mix(3, 3, 0, size=(64, 96)), large)
+
+
+@pytest.mark.parametrize("size", [(0, 48), (32, 8193)])
+def test_a_size_out_of_range_is_refused(path: Path, size: tuple[int, int]) -> None:
+    with nervid.open(path) as video, pytest.raises(InputError, match="height and a width of 1 to 8192"):
+        video.frame_at(video.seconds_of(0), size=size)

@@ -20,7 +20,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 SYMBOLS = {
     "hnerv_v1": "59bb200fb952e3f39e587ebc3860bc33c4ac64953c5ee1cfc688ba08c76cc2db",
     "nerv_v1": "9f15eab4cce4e311b2f54b7b1ddcd28112c8d0acd0d93a3b1856659077aaad78",
-    "latent-inr_v1": "eeea23c6ecc84eb6406d7d52d18b876d5610ae99af615fbcbcf70c63649090f7",
+    "latent-inr_v1": "397c84cca4c1c9e6b08663de1a6f1aea8fa5e78926fbfa85cd8c5127b5cf3a9d",
 }
 """SHA-256 over all codes of all segments, int16 little-endian, in the order of the file."""
 

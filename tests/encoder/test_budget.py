@@ -1,10 +1,18 @@
-from math import log2
+from math import log2, prod
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nervid.encoder.budget import PSNR_ATTEMPTS, Attempt, next_size, plan_network, stored_count
+from nervid.encoder.budget import (
+    EXPECTED_BITS,
+    FEWEST_BITS,
+    PSNR_ATTEMPTS,
+    Attempt,
+    next_size,
+    plan_network,
+    stored_count,
+)
 from nervid.encoder.config import EncodeConfig
 from nervid.errors import InputError
 from nervid.models.sizing import smallest
@@ -33,6 +41,25 @@ def test_a_size_just_above_the_minimum_gets_the_smallest_network() -> None:
     assert (
         plan(stored_count(least) * 2.0 / 8 + 1) == plan(stored_count(least) * 3.0 / 8) == stored_count(least)
     )
+
+
+@pytest.mark.parametrize(("model", "numbers"), [("hnerv", 50), ("latent-inr", 50), ("latent-inr", 384)])
+def test_a_frame_has_at_least_the_numbers_asked_for(model: str, numbers: int) -> None:
+    config = EncodeConfig(model=model)  # type: ignore[arg-type]
+    for budget in (15_000.0, 100_000.0):
+        options = {"frames": 48, "height": 180, "width": 320, "budget_bytes": budget}
+        plain = plan_network(config, **options)  # type: ignore[arg-type]
+        wide = plan_network(config, **options, least_numbers=numbers)  # type: ignore[arg-type]
+        assert numbers <= prod(wide.embedding_shape) <= max(numbers + 40, prod(plain.embedding_shape))
+        assert stored_count(wide) <= max(budget * 8 / EXPECTED_BITS[6], budget * 8 / FEWEST_BITS)
+        assert plan_network(config, **options, least_numbers=1) == plain  # type: ignore[arg-type]
+
+
+def test_the_direct_layout_needs_bytes_for_every_vector() -> None:
+    config = EncodeConfig(model="latent-inr", align="conse", align_layout="direct")
+    line = r"network with 384 numbers a frame, 3000 are left for it; ask for more, or align by a head"
+    with pytest.raises(InputError, match=line):
+        plan_network(config, frames=48, height=180, width=320, budget_bytes=3000.0, least_numbers=384)
 
 
 @given(quality=st.floats(24, 36), slope=st.floats(1.5, 6), noise=st.floats(-0.1, 0.1))

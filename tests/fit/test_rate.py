@@ -48,3 +48,15 @@ def test_one_step_in_all_wins_at_equal_error_even_for_channels_of_different_scal
     weight = torch.randn(64, 200, generator=torch.Generator().manual_seed(1))
     weight *= torch.logspace(-3, 0, 64)[:, None]
     assert base_grids({"w": weight}, bits=6)["w"].axis is None
+
+
+def test_embeddings_that_hardly_change_are_counted_as_they_are_coded() -> None:
+    """Else a size would be met by half: the estimate has to predict in time where the coder does."""
+    values = torch.randn(60, 4, 2, 3, generator=torch.Generator().manual_seed(1)).cumsum(0)
+    grids = base_grids({"embeddings": values}, bits=6)
+    coded = encode_tensors(quantize_all({"embeddings": values}, grids))
+    assert coded_bytes({"embeddings": values}, grids) == pytest.approx(len(coded), abs=8)
+    assert len(coded) < 0.8 * coded_bytes({"other": values}, {"other": grids["embeddings"]})
+    target = 0.7 * len(coded)
+    solved = solve_grids({"embeddings": values}, grids, target_bytes=target)
+    assert 0.97 * target <= len(encode_tensors(quantize_all({"embeddings": values}, solved))) <= target + 8

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from nervid.compress.streams import encode_tensors
+from nervid.fit.alignment import Alignment
 from nervid.fit.precision import autocast_dtype
 from nervid.fit.recipe import RECIPES, Effort, RecipeName
 from nervid.fit.segment import FittedSegment, Hooks, SegmentPlan, _key, fit_float, fit_segment
@@ -82,6 +83,29 @@ def test_weights_and_embeddings_code_to_their_size(tiny_frames: np.ndarray) -> N
     fitted = fit_segment(frames, plan("hnerv", "quick", epochs=5, target_bytes=6000), Hooks())
     size = len(encode_tensors(fitted.weights)) + len(encode_tensors(fitted.embeddings))
     assert 0.97 * 6000 <= size <= 6000
+
+
+def test_the_numbers_that_an_alignment_reads_are_free_and_the_encoder_makes_the_others(
+    tiny_frames: np.ndarray,
+) -> None:
+    frames = torch.from_numpy(tiny_frames)
+    targets = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
+    targets /= np.linalg.norm(targets, axis=1, keepdims=True)
+    alignment = Alignment(
+        weight=np.eye(3, dtype=np.float32),
+        bias=np.zeros(3, dtype=np.float32),
+        targets=np.ascontiguousarray(targets),
+        strength=0.01,
+    )
+    aligned = replace(plan("hnerv", "quick", epochs=10), alignment=alignment)
+    rows = dict(fit_float(frames, aligned, Hooks()).named_parameters())[EMBEDDINGS].detach().flatten(1)
+    plain = dict(fit_float(frames, replace(aligned, alignment=None), Hooks()).named_parameters())
+    assert float(alignment.loss(rows, torch.arange(8))) < 0.01 * 0.1
+    assert not torch.equal(rows[:, :3], alignment.start())
+    assert float(rows[:, 3:].std()) > 0.1 * float(plain[EMBEDDINGS].detach().flatten(1)[:, 3:].std())
+    # Again after quantization, on the numbers that a file has.
+    (stored,) = fit_segment(frames, aligned, Hooks()).embeddings
+    assert float(alignment.loss(stored.values(), torch.arange(8))) < 0.01 * 0.1
 
 
 def test_a_checkpoint_fits_every_device_of_a_kind(tiny_frames: np.ndarray) -> None:

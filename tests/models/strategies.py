@@ -7,6 +7,7 @@ the global random generator, which Hypothesis forbids there.
 from collections.abc import Callable
 from functools import partial
 from math import prod
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ ACTIVATIONS = st.sampled_from(["gelu", "silu", "relu"])
 
 
 @st.composite
-def geometries(draw: st.DrawFn) -> dict[str, object]:
+def geometries(draw: st.DrawFn) -> dict[str, Any]:
     """Shared fields: a small base map, one to five strides, and a frame that they cover."""
     strides = tuple(
         draw(st.lists(st.integers(1, 5), min_size=1, max_size=5).filter(lambda s: 4 <= prod(s) <= 60))
@@ -41,7 +42,7 @@ def nerv_configs(draw: st.DrawFn) -> Callable[[], NervConfig]:
     """Small NeRVs of every kind."""
     return partial(
         NervConfig,
-        **draw(geometries()),  # type: ignore[arg-type]
+        **draw(geometries()),
         levels=draw(st.integers(1, 40)),
         base=draw(st.floats(1.0, 1.9)),
         stem_width=draw(st.integers(0, 20)),
@@ -62,7 +63,7 @@ def hnerv_configs(draw: st.DrawFn) -> Callable[[], HnervConfig]:
     kernel_min, kernel_max = draw(KERNELS)
     return partial(
         HnervConfig,
-        **draw(geometries()),  # type: ignore[arg-type]
+        **draw(geometries()),
         embedding_channels=draw(st.integers(1, 8)),
         channels=draw(st.integers(1, 12)),
         kernel_min=kernel_min,
@@ -76,9 +77,13 @@ def hnerv_configs(draw: st.DrawFn) -> Callable[[], HnervConfig]:
 def latent_inr_configs(draw: st.DrawFn) -> Callable[[], LatentInrConfig]:
     """Small Latent-INRs of every kind."""
     kernel_min, kernel_max = draw(KERNELS)
+    geometry = draw(geometries())
     return partial(
         LatentInrConfig,
-        **draw(geometries()),  # type: ignore[arg-type]
+        **geometry,
+        grid_height=draw(st.integers(1, geometry["base_height"])),
+        grid_width=draw(st.integers(1, geometry["base_width"])),
+        grid_channels=draw(st.integers(0, 3)),
         latent_size=draw(st.integers(1, 9)),
         levels=draw(st.integers(1, 5)),
         stem_width=draw(st.integers(1, 9)),

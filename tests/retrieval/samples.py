@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from nervid.container import (
     encode_timestamps,
     pack,
 )
+from nervid.decoder.alignment import FrameVectors
 from nervid.errors import InputError
 from nervid.teachers import TeacherRecord
 
@@ -113,26 +115,33 @@ def _alignment(vectors: np.ndarray, record: TeacherRecord | None) -> list[Sectio
     return [Section("tchr", WHOLE_FILE, teacher), Section("rows", WHOLE_FILE, rows)]
 
 
-def _read_teacher(file: NervFile) -> TeacherRecord | None:
-    return TeacherRecord.from_json(json.loads(file.read("tchr"))) if file.has("tchr") else None
+def _read_alignment(file: NervFile) -> SimpleNamespace | None:
+    if not file.has("tchr"):
+        return None
+    return SimpleNamespace(teacher=TeacherRecord.from_json(json.loads(file.read("tchr"))))
 
 
-def _read_vectors(file: NervFile) -> Float[np.ndarray, "frames dimension"]:
+def _read_frame_vectors(file: NervFile, alignment: SimpleNamespace) -> FrameVectors:
     rows: Any = np.frombuffer(file.read("rows"), dtype=np.float32)
-    return rows.reshape(-1, json.loads(file.read("tchr"))["dimension"])  # type: ignore[no-any-return]
+    return FrameVectors(rows.reshape(-1, alignment.teacher.dimension))
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> list[ColorTeacher]:
     """Let search read these files and load this teacher; return the list of the teachers it has loaded."""
     loaded: list[ColorTeacher] = []
 
-    def load(name: str, *, device: str = "cpu") -> ColorTeacher:
+    def load(name: str, *, device: str = "cpu", sha256: str | None = None) -> ColorTeacher:
         if name != RECORD.name:
             raise InputError(f"no teacher {name}; choose colors")
+        assert sha256 == RECORD.sha256
         loaded.append(ColorTeacher(device=device))
         return loaded[-1]
 
-    monkeypatch.setattr("nervid.retrieval.aligned.read_teacher", _read_teacher)
-    monkeypatch.setattr("nervid.retrieval.aligned.read_vectors", _read_vectors)
+    def load_recorded(record: TeacherRecord, *, device: str = "cpu") -> ColorTeacher:
+        return load(record.name, device=device, sha256=record.sha256)
+
+    monkeypatch.setattr("nervid.retrieval.aligned.read_alignment", _read_alignment)
+    monkeypatch.setattr("nervid.retrieval.aligned.read_frame_vectors", _read_frame_vectors)
     monkeypatch.setattr("nervid.retrieval.search.load_teacher", load)
+    monkeypatch.setattr("nervid.retrieval.search.load_recorded", load_recorded)
     return loaded

@@ -11,7 +11,7 @@ import nervid
 from nervid.compress.quantize import fit_grid, quantize
 from nervid.compress.streams import QuantizedTensor
 from nervid.container import ALGN, EMBD, MODL, WGHT, WHOLE_FILE, NervFile, Section, pack
-from nervid.decoder.alignment import AlignmentHead, read_vectors
+from nervid.decoder.alignment import AlignmentHead, FrameVectors, StoredAlignment, read_vectors
 from nervid.errors import FormatError
 from nervid.retrieval.aligned import AlignedFile, read_aligned
 from nervid.retrieval.moment import smooth
@@ -37,10 +37,11 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / "plain.nerv"
     )
     torch.manual_seed(0)
-    head = AlignmentHead(RECORD, quantized(torch.randn(24, 12)), quantized(torch.randn(24) / 10))
+    head = AlignmentHead(quantized(torch.randn(24, 12)), quantized(torch.randn(24) / 10))
+    alignment = StoredAlignment(RECORD, head)
     with NervFile.open(plain) as file:
         sections = [Section(row.tag, row.segment, file.read(row.tag, row.segment)) for row in file.entries]
-        data = pack(file.header, [*sections, Section(ALGN, WHOLE_FILE, head.to_bytes())])
+        data = pack(file.header, [*sections, Section(ALGN, WHOLE_FILE, alignment.to_bytes())])
     (folder / "aligned.nerv").write_bytes(data)
     return folder / "aligned.nerv"
 
@@ -72,7 +73,7 @@ def test_a_time_is_rounded_once_as_the_decoder_does() -> None:
     file = AlignedFile(
         path="a.nerv",
         teacher=RECORD,
-        vectors=np.zeros((len(ticks), 24), dtype=np.float32),
+        frames=FrameVectors(np.zeros((len(ticks), 24), dtype=np.float32)),
         ticks=ticks,
         time_base=base,
         frame_rate=1 / base,
@@ -95,9 +96,7 @@ def test_the_weights_are_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert set(read) == {ALGN, MODL, EMBD}
     with NervFile.open(path) as opened:
         weights = sum(entry.length for entry in opened.entries if entry.tag == WGHT)
-        alignment = sum(entry.length for entry in opened.entries if entry.tag == ALGN)
-    # The description of the teacher is read once more than the vectors need.
-    assert file.bytes_read == path.stat().st_size - weights + alignment
+    assert file.bytes_read == path.stat().st_size - weights
 
 
 def test_a_damaged_alignment_is_named_with_its_file(path: Path, tmp_path: Path) -> None:
@@ -106,3 +105,19 @@ def test_a_damaged_alignment_is_named_with_its_file(path: Path, tmp_path: Path) 
     (tmp_path / "damaged.nerv").write_bytes(data)
     with pytest.raises(FormatError, match=r"^[^:]*damaged\.nerv: section ALGN: checksum"):
         nervid.search(tmp_path / "damaged.nerv", "anything")
+
+
+@pytest.mark.parametrize("has_map", [True, False])
+def test_cosines_and_lengths_are_those_of_the_vectors(has_map: bool) -> None:
+    generator = np.random.default_rng(0)
+    numbers = generator.normal(size=(9, 5)).astype(np.float32)
+    weight, bias = (generator.normal(size=size).astype(np.float32) for size in ((7, 5), (7,)))
+    frames = FrameVectors(numbers, weight, bias) if has_map else FrameVectors(numbers)
+    wanted = (numbers @ weight.T + bias if has_map else numbers).astype(np.float64)
+    lengths = np.linalg.norm(wanted, axis=1)
+    assert frames.shape == wanted.shape
+    np.testing.assert_allclose(frames.lengths(), lengths, rtol=1e-6)
+    np.testing.assert_allclose(frames.rows(), wanted / lengths[:, None], atol=1e-6)
+    np.testing.assert_array_equal(frames.rows(slice(3, 5)), frames.rows()[3:5])
+    query = np.eye(wanted.shape[1], dtype=np.float32)[2]
+    np.testing.assert_allclose(frames.cosines(query), wanted[:, 2] / lengths, atol=1e-6)

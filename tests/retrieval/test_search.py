@@ -12,7 +12,7 @@ from nervid.container import NervFile
 from nervid.errors import CorruptSectionError, FormatError, InputError
 from nervid.retrieval.query import Query
 from nervid.retrieval.search import search_with_report
-from nervid.teachers import TeacherRecord
+from nervid.teachers import TeacherRecord, load_recorded
 from tests.retrieval.samples import JUNK, RECORD, ColorTeacher, vectors_of, write_aligned
 
 pytestmark = pytest.mark.usefixtures("loaded")
@@ -45,9 +45,7 @@ def test_only_the_head_and_the_alignment_are_read(path: Path, tmp_path: Path) ->
         with NervFile.open(source) as opened:
             head = opened.bytes_read
             others = sum(entry.length for entry in opened.entries if entry.tag in ("tchr", "rows", "TIME"))
-            teacher = next(entry.length for entry in opened.entries if entry.tag == "tchr")
-        # The stand-in for ALGN reads its teacher twice.
-        assert file.bytes_read == head + others + teacher
+        assert file.bytes_read == head + others
         assert file.size_bytes == source.stat().st_size > len(JUNK)
         assert file.bytes_read < 0.05 * file.size_bytes
         assert file.frames == vectors
@@ -117,9 +115,6 @@ def test_a_teacher_that_the_file_names_and_nobody_has_is_said_with_the_file(tmp_
     mine = replace(RECORD, name="mine")
     path = write_aligned(tmp_path / "a.nerv", vectors_of(["red"]), record=mine)
     with pytest.raises(InputError, match=r"a\.nerv is aligned with mine: no teacher mine; choose colors$"):
-        nervid.search(path, "red")
-    path = write_aligned(tmp_path / "b.nerv", vectors_of(["red"]), record=replace(mine, revision="local"))
-    with pytest.raises(InputError, match=r"choose colors; it was in a folder, give that as teacher$"):
         nervid.search(path, "red")
 
 
@@ -235,3 +230,36 @@ def test_damage_is_named_with_its_file(path: Path, tmp_path: Path) -> None:
         nervid.search(path, like=(infinite, 0))
     with pytest.raises(InputError, match=r"missing\.nerv"):
         nervid.search(tmp_path / "missing.nerv", "red")
+
+
+@pytest.mark.parametrize(
+    ("record", "line"),
+    [
+        (
+            replace(RECORD, name="someone/clip", revision="12" * 20),
+            "teacher someone/clip 121212121212 is not on this machine, and files do not get to choose "
+            "downloads; --teacher someone/clip loads it",
+        ),
+        (
+            replace(RECORD, name="clip", revision="local"),
+            "teacher clip was in a folder; give that folder as teacher (--teacher FOLDER)",
+        ),
+    ],
+)
+def test_a_files_own_word_neither_fetches_nor_opens_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: TeacherRecord, line: str
+) -> None:
+    pytest.importorskip("transformers")
+    from huggingface_hub import constants
+
+    # The real loader; a folder of that name lies where the search runs.
+    monkeypatch.setattr("nervid.retrieval.search.load_recorded", load_recorded)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("nervid.teachers.hub.download", lambda name: pytest.fail("asked the hub"))
+    monkeypatch.setattr("nervid.teachers.load.open_folder", lambda *_, **__: pytest.fail("opened a folder"))
+    (tmp_path / record.name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    path = write_aligned(tmp_path / "a.nerv", vectors_of(["red"]), record=record)
+    with pytest.raises(InputError) as refused:
+        nervid.search(path, "red")
+    assert str(refused.value) == f"{path} is aligned with {record.name}: {line}"

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nervid.errors import InputError
-from nervid.teachers import TeacherRecord, load_teacher
+from nervid.teachers import TeacherRecord, load_recorded, load_teacher
 from nervid.teachers.conse import ConseTeacher, blend, label_names, open_conse
 from nervid.teachers.efficientnet import EfficientNetLite, Stage
 from nervid.teachers.library import load_model, load_tokenizer
@@ -112,6 +113,14 @@ def test_missing_weights_name_the_command(tmp_path: Path, monkeypatch: pytest.Mo
         f"teacher conse: {tmp_path}/conse/efficientnet-lite2.pth is not there; fetch its weights (107 MB) "
         "with: python -m nervid.teachers.fetch"
     )
+
+
+@pytest.mark.usefixtures("real_conse_folder")
+def test_a_file_made_with_other_weights_finds_no_teacher() -> None:
+    record = load_teacher("conse").record
+    assert load_recorded(record).record == record
+    with pytest.raises(InputError, match=rf"weights is {record.sha256}, wanted {'0' * 64}; its vectors mean"):
+        load_recorded(replace(record, sha256="0" * 64))
 
 
 def test_damaged_weights_name_the_command(tmp_path: Path) -> None:

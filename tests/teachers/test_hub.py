@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -13,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from nervid.errors import InputError
-from nervid.teachers import Teacher, load_teacher
+from nervid.teachers import Teacher, TeacherRecord, load_recorded, load_teacher
 
 TEXTS = ["a cat", "cup", "cat"]
 
@@ -183,9 +185,9 @@ def test_a_missing_file_is_named_with_all_that_is_needed(folder: Path, gone: str
 
 def test_a_missing_shard_is_named(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
-    index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "../../elsewhere"}}
+    index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(InputError, match=r"lacks elsewhere, model-00001-of-00002.safetensors; put"):
+    with pytest.raises(InputError, match=r"lacks model-00001-of-00002.safetensors, model-00002-of-00002"):
         load(folder)
 
 
@@ -280,3 +282,65 @@ def test_a_hub_out_of_reach_says_what_to_do() -> None:
         "teacher"
     )
     assert "\n" not in message
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def cached(offline_cache: Path, clip_folder: Path) -> TeacherRecord:
+    """The record of a model in the hub's cache, under a commit that no branch points to."""
+    model = offline_cache / "models--someone--tiny-clip"
+    shutil.copytree(clip_folder, model / "snapshots" / COMMIT)
+    return replace(load(clip_folder).record, name="someone/tiny-clip", revision=COMMIT)
+
+
+def test_a_file_may_name_the_commit_of_a_model_in_the_hubs_cache(cached: TeacherRecord) -> None:
+    assert load_recorded(cached).record == cached
+
+
+@pytest.mark.parametrize("revision", ["main", "../../snapshots/" + COMMIT, COMMIT[:8], "f" * 40])
+def test_a_file_names_a_commit_and_nothing_else_of_the_cache(cached: TeacherRecord, revision: str) -> None:
+    with pytest.raises(InputError, match=r"is not on this machine.*--teacher someone/tiny-clip loads it$"):
+        load_recorded(replace(cached, revision=revision))
+
+
+def test_weights_other_than_the_files_are_refused_before_they_are_loaded(
+    cached: TeacherRecord, clip_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nervid.teachers.hub.load_model", lambda *_, **__: pytest.fail("loaded them"))
+    monkeypatch.setattr("nervid.teachers.hub.load_tokenizer", lambda *_, **__: pytest.fail("loaded it"))
+    line = f"SHA-256 of its weights is {cached.sha256}, wanted {'0' * 64}; its vectors mean something else"
+    with pytest.raises(InputError, match=line):
+        load_recorded(replace(cached, sha256="0" * 64))
+    with pytest.raises(InputError, match=line):
+        load_teacher(str(clip_folder), sha256="0" * 64)
+
+
+class Touch:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_pickled_weights_run_no_code(folder: Path, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    (folder / "model.safetensors").unlink()
+    torch.save({"weights": Touch(ran)}, folder / "pytorch_model.bin")
+    with pytest.raises(InputError, match=r"^teacher copy: cannot read the model in "):
+        load(folder)
+    assert not ran.exists()
+    torch.load(folder / "pytorch_model.bin", weights_only=False)
+    assert ran.exists()
+
+
+def test_an_index_that_names_files_elsewhere_is_refused(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder.parent / "away.safetensors")
+    index = {"metadata": {}, "weight_map": {"logit_scale": "../away.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match=r"names '\.\./away\.safetensors', a file elsewhere; replace it$"):
+        load(folder)

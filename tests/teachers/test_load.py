@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nervid.errors import InputError, MissingExtraError
-from nervid.teachers import load_teacher
+from nervid.teachers import TeacherRecord, load_recorded, load_teacher
 
 
 @pytest.mark.parametrize("name", ["", "clip", "./models/clip", "/no/such/folder", "a/b/c", "a b/c", "-a/b"])
@@ -32,3 +32,13 @@ def test_without_transformers_the_extra_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'nervid\[search\]'"):
         load_teacher("openai/clip-vit-base-patch32")
+
+
+@pytest.mark.parametrize("name", ["", "clip", "/etc", "../x/y", "a/b/c", "-a/b", "a/.."])
+def test_a_file_that_names_anything_else_than_a_model_gets_none(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nervid.teachers.load.open_cached", lambda *_, **__: pytest.fail("looked it up"))
+    record = TeacherRecord(name=name or " ", revision="12" * 20, sha256="0" * 64, dimension=4)
+    with pytest.raises(InputError, match=r"is not on this machine, and files do not get to choose downloads"):
+        load_recorded(record)

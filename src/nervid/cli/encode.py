@@ -112,10 +112,12 @@ class Encode:
         if self.json:
             print_json(report.to_json() | {"output": str(self.output)})
             return
+        cosine = report.alignment_cosine
+        aligned = "" if cosine is None else f"vectors at a cosine of {cosine:.3f} with {self.config.align}, "
         stdout().print(
             f"{self.output}: {bytes_text(report.size_bytes)} ({report.size_bytes} bytes), "
             f"{report.bits_per_pixel:.4f} bpp, {report.psnr_db:.2f} dB, {report.frames} frames "
-            f"{report.width}x{report.height}, "
+            f"{report.width}x{report.height}, {aligned}"
             f"{time_text(report.seconds)} on {report.device}, {report.precision}",
             soft_wrap=True,
         )

@@ -34,7 +34,7 @@ class Search:
     threshold: Annotated[float | None, tyro.conf.arg(metavar="SCORE")] = None
     """Lowest score of a frame that counts; by default halfway from a file's background to its best."""
     teacher: str | None = None
-    """Name or folder of the teacher, when it is not found under the name in the file."""
+    """Name or folder of the teacher, when the one that the file names is not on this machine."""
     device: str = "cpu"
     """Where the teacher runs, and the networks that draw thumbnails: cpu, cuda, cuda:1."""
     html: Annotated[Path | None, tyro.conf.arg(metavar="PAGE")] = None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int32, Int64
 
 # The precision at which the range coder reads a probability, so a table is exact and not rounded again.
 TOTAL_BITS = 24
@@ -164,13 +164,48 @@ def adapted_tables(
     return tables
 
 
-def block_bounds(size: int) -> list[int]:
-    """Return where the table of an array of ``size`` symbols is renewed: 0, 16, 32, ..., ``size``.
+class AdaptingTable:
+    """The table of `adapted_tables` for a decoder, which learns of one block after the other.
 
-    A block is as long as a quarter of what precedes it, and 16 at least: short enough that a table is
-    never much out of date, long enough that a million symbols need fewer than fifty tables.
+    Example:
+        >>> table = AdaptingTable(DEFAULT_PRIOR, 6)
+        >>> bool((table.frequencies() == prior_table(DEFAULT_PRIOR, 6)).all())
+        True
+    """
+
+    def __init__(self, prior: Prior, bits: int) -> None:
+        """Start with the prior's table for the ``2**bits`` codes; 2 to 8 bits."""
+        table = prior_table(prior, bits)
+        self._weight = WEIGHTS[prior.weight]
+        self._weighted_prior = self._weight * (table - 1)
+        self._top = int(table.argmax())
+        self._counts = np.zeros_like(table)
+        self._total = self._weight
+
+    def observe(self, symbols: Int32[np.ndarray, " count"]) -> None:
+        """Count symbols, each in [0, 2**bits); fewer than 2**32 in all."""
+        self._counts += np.bincount(symbols, minlength=self._counts.size)
+        self._total += symbols.size
+
+    def frequencies(self) -> Int64[np.ndarray, " alphabet"]:
+        """Return the table for the next block: a row of `adapted_tables`."""
+        alphabet = self._counts.size
+        table: np.ndarray = self._counts * (TOTAL - alphabet)
+        table += self._weighted_prior
+        table //= self._total
+        table += 1
+        table[self._top] += TOTAL - int(table.sum())
+        return table
+
+
+@lru_cache(maxsize=1024)
+def block_bounds(size: int) -> tuple[int, ...]:
+    """Return where the table of an array of ``size`` symbols is renewed: 0, 64, 128, 256, 512, ..., ``size``.
+
+    A block is as long as all that precedes it: an array is read in few steps, fifteen for a million symbols.
+    Blocks of a quarter, and 16 at least, save 0.05% of a network's bytes and take three times as many steps.
     """
     bounds = [0]
     while bounds[-1] < size:
-        bounds.append(min(size, bounds[-1] + max(16, bounds[-1] // 4)))
-    return bounds
+        bounds.append(min(size, bounds[-1] + max(64, bounds[-1])))
+    return tuple(bounds)

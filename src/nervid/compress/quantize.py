@@ -92,9 +92,10 @@ def fit_grid(
     lows, highs = _extremes(values, axis)
     offset = _as_float16((lows + highs) / 2, smallest=None) if centered else torch.zeros_like(lows)
     step = torch.maximum((highs - offset) / (2 ** (bits - 1) - 1), (offset - lows) / 2 ** (bits - 1))
-    # float16 rounding may fall short of the extremes; one unit in the last place of float16 more reaches
-    # them.
-    return Grid(bits=bits, step=_as_float16(step * (1 + 2.0**-11)), offset=offset, axis=axis)
+    # Rounding to float16 may fall short of the extremes by half a unit in its last place: that much more
+    # reaches them. Below 2**-14 the units are all of one size.
+    reaching = torch.maximum(step * (1 + 2.0**-11), step + SMALLEST_STEP / 2)
+    return Grid(bits=bits, step=_as_float16(reaching), offset=offset, axis=axis)
 
 
 def quantize(values: Float[Tensor, "*shape"], grid: Grid) -> Int[Tensor, "*shape"]:

@@ -1,9 +1,12 @@
 """Range coder: runs of symbols under integer frequency tables <-> bytes."""
 
+from functools import lru_cache
+
 import constriction
 import numpy as np
 from jaxtyping import Int32, Int64
 
+from nervid.compress.frequency import uniform_table
 from nervid.errors import CorruptSectionError
 
 
@@ -16,7 +19,13 @@ def _model(table: Int64[np.ndarray, " alphabet"]) -> constriction.stream.model.C
     only additions and one division of equal numbers happen, exact in IEEE arithmetic on any machine, and
     the model is the table itself.
     """
-    return constriction.stream.model.Categorical((table - 1).astype(np.float64), perfect=False)
+    return constriction.stream.model.Categorical(table - 1.0, perfect=False)
+
+
+@lru_cache(maxsize=256)
+def _uniform_model(choices: int) -> constriction.stream.model.Categorical:
+    """Return the model of `uniform_table`."""
+    return _model(uniform_table(choices))
 
 
 def _sealed(coder: constriction.stream.queue.RangeEncoder) -> bytes:
@@ -47,6 +56,10 @@ class RangeWriter:
         """Append ``symbols``, each in [0, alphabet), under frequencies that sum to `TOTAL`."""
         self._coder.encode(symbols, _model(table))
 
+    def write_field(self, value: int, choices: int) -> None:
+        """Append a number in [0, ``choices``), all alike likely; 2 to 256 choices."""
+        self._coder.encode(np.array([value], dtype=np.int32), _uniform_model(choices))
+
     def finish(self) -> bytes:
         """Return everything written: big-endian 32-bit words, with zero bytes at the end cut off."""
         return _sealed(self._coder)
@@ -71,17 +84,15 @@ class RangeReader:
         Raises:
             CorruptSectionError: If the bytes cannot come from a range coder with these tables.
         """
-        model = _model(table)
-        try:
-            symbols: np.ndarray = self._coder.decode(model, count)
-        except AssertionError:
-            # constriction's way to say that the number read lies outside every symbol's range.
-            raise CorruptSectionError(
-                "coded symbols: the bytes fit no symbol of their table; "
-                "the file is damaged, re-download or re-encode it"
-            ) from None
-        self._echo.encode(symbols, model)
-        return symbols
+        return self._read(count, _model(table))
+
+    def read_field(self, choices: int) -> int:
+        """Return the next number, written as one of ``choices``.
+
+        Raises:
+            CorruptSectionError: As `read`.
+        """
+        return int(self._read(1, _uniform_model(choices))[0])
 
     def finish(self) -> None:
         """Check that the bytes are exactly those that the symbols read so far are coded to.
@@ -95,3 +106,15 @@ class RangeReader:
                 f"coded symbols: expected exactly {len(expected)} bytes that code the symbols they hold, "
                 f"got {len(self._data)} that do not; the file is damaged, re-download or re-encode it"
             )
+
+    def _read(self, count: int, model: constriction.stream.model.Categorical) -> Int32[np.ndarray, " count"]:
+        try:
+            symbols: np.ndarray = self._coder.decode(model, count)
+        except AssertionError:
+            # constriction's way to say that the number read lies outside every symbol's range.
+            raise CorruptSectionError(
+                "coded symbols: the bytes fit no symbol of their table; "
+                "the file is damaged, re-download or re-encode it"
+            ) from None
+        self._echo.encode(symbols, model)
+        return symbols

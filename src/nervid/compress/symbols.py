@@ -13,17 +13,17 @@ from nervid.compress.frequency import (
     SCALES,
     SHAPES,
     WEIGHTS,
+    AdaptingTable,
     Prior,
     adapted_tables,
     block_bounds,
     prior_table,
-    uniform_table,
 )
 from nervid.compress.plan import (
     CLASS_BITS,
     CLASSES,
     CONSTANT,
-    GROUPED_0,
+    LEAST_AXES,
     MODES,
     REPEATED,
     SHIFTED,
@@ -31,6 +31,7 @@ from nervid.compress.plan import (
     Plan,
     Run,
     block_counts,
+    grouping_slices,
     plan_array,
 )
 from nervid.compress.rangecoder import RangeReader, RangeWriter
@@ -45,8 +46,8 @@ def encode_symbols(arrays: Sequence[np.ndarray], bits: Sequence[int]) -> bytes:
 
     Each array gets a prior table (Laplace or Gaussian, see `Prior`), which then adapts to the array's
     own histogram as coding goes on, so that small arrays pay little for parameters and large ones reach
-    their zero-order entropy. Where rows or columns differ in scale, classes of them have tables of their
-    own. docs/entropy.md specifies the stream byte for byte.
+    their zero-order entropy. Where slices differ in scale, classes of them have tables of their own.
+    docs/entropy.md specifies the stream byte for byte.
 
     Args:
         arrays: Codes of any integer type and shape, fewer than 2**32 each;
@@ -134,7 +135,7 @@ def _plans(arrays: Sequence[np.ndarray], bits: Sequence[int]) -> Iterator[Plan]:
 
 def _write_run(writer: RangeWriter, run: Run) -> None:
     for value, choices in run.fields:
-        writer.write(np.array([value], dtype=np.int32), uniform_table(choices))
+        writer.write_field(value, choices)
     if run.prior is None:
         return
     blocks = block_counts(run.symbols, run.bits)
@@ -148,23 +149,22 @@ def _read_array(
     reader: RangeReader, shape: tuple[int, ...], bits: int, latest: dict[int, Prior]
 ) -> Int32[np.ndarray, "..."]:
     """Return the symbols of the next array, not empty; keep ``latest`` up to date."""
-    mode = _read_field(reader, MODES)
-    if mode < GROUPED_0:
+    mode = reader.read_field(MODES)
+    if mode not in LEAST_AXES:
         return _read_run(reader, mode, math.prod(shape), bits, latest).reshape(shape)
-    axis = mode - GROUPED_0
-    if axis >= len(shape):
+    if len(shape) < LEAST_AXES[mode]:
         raise CorruptSectionError(
-            f"coded symbols: classes along axis {axis} of an array of shape {shape}; "
+            f"coded symbols: mode {mode} wants {LEAST_AXES[mode]} axes, the array has shape {shape}; "
             "the file is damaged, re-download or re-encode it"
         )
     symbols = np.empty(shape, dtype=np.int32)
-    slices = np.moveaxis(symbols, axis, 0)
-    classes = _read_run(reader, _read_field(reader, MODES), shape[axis], CLASS_BITS, latest)
+    slices = grouping_slices(symbols, mode)
+    classes = _read_run(reader, reader.read_field(MODES), len(slices), CLASS_BITS, latest)
     for i in range(CLASSES):
         members = np.flatnonzero(classes == i)
         if members.size:
             part = (members.size, *slices.shape[1:])
-            run = _read_run(reader, _read_field(reader, MODES), math.prod(part), bits, latest)
+            run = _read_run(reader, reader.read_field(MODES), math.prod(part), bits, latest)
             slices[members] = run.reshape(part)
     return symbols
 
@@ -174,32 +174,27 @@ def _read_run(
 ) -> Int32[np.ndarray, " size"]:
     """Return ``size`` symbols that share one adapting table, as announced by ``mode``."""
     alphabet = 1 << bits
-    if mode >= GROUPED_0:
+    if mode in LEAST_AXES:
         raise CorruptSectionError(
             "coded symbols: classes within a class; the file is damaged, re-download or re-encode it"
         )
     if mode == CONSTANT:
-        return np.full(size, _read_field(reader, alphabet), dtype=np.int32)
+        return np.full(size, reader.read_field(alphabet), dtype=np.int32)
     prior = latest.get(bits, DEFAULT_PRIOR)
     if mode != REPEATED:
-        shape, scale = divmod(_read_field(reader, SHAPES * SCALES), SCALES)
-        peak = _read_field(reader, PEAKS)
-        weight = _read_field(reader, len(WEIGHTS))
-        center = _read_field(reader, alphabet) - alphabet // 2 if mode == SHIFTED else 0
+        shape, scale = divmod(reader.read_field(SHAPES * SCALES), SCALES)
+        peak = reader.read_field(PEAKS)
+        weight = reader.read_field(len(WEIGHTS))
+        center = reader.read_field(alphabet) - alphabet // 2 if mode == SHIFTED else 0
         prior = Prior(shape=shape, scale=scale, peak=peak, center=center, weight=weight)
     latest[bits] = prior
-    table = prior_table(prior, bits)
+    table = AdaptingTable(prior, bits)
     symbols = np.empty(size, dtype=np.int32)
-    seen = np.zeros((1, alphabet), dtype=np.int64)
     for start, stop in pairwise(block_bounds(size)):
-        adapted = adapted_tables(seen, table, weight=WEIGHTS[prior.weight])[0]
-        symbols[start:stop] = reader.read(stop - start, adapted)
-        seen += np.bincount(symbols[start:stop], minlength=alphabet)
+        symbols[start:stop] = block = reader.read(stop - start, table.frequencies())
+        if stop < size:
+            table.observe(block)
     return symbols
-
-
-def _read_field(reader: RangeReader, choices: int) -> int:
-    return int(reader.read(1, uniform_table(choices))[0])
 
 
 def _checked_symbols(array: np.ndarray, bits: int) -> Int32[np.ndarray, "..."]:

@@ -24,6 +24,8 @@ from nervid.video import Color, Track, VideoInfo
 
 CACHED_NETWORKS = 4
 """Networks kept ready; the one used longest ago goes first."""
+LARGEST_SIDE = 8192
+"""Pixels of the longest side that a frame is drawn at."""
 
 
 class Decoder:
@@ -89,29 +91,38 @@ class Decoder:
         for first in range(0, len(self), size):
             yield self._stack(range(first, min(first + size, len(self))))
 
-    def frame_at(self, seconds: float) -> UInt8[Tensor, "3 height width"]:
+    def frame_at(
+        self, seconds: float, size: tuple[int, int] | None = None
+    ) -> UInt8[Tensor, "3 height width"]:
         """Return the frame on screen at a time.
 
         Args:
             seconds: Time on the file's own clock, from the first frame's time to the end of the last.
+            size: Height and width to draw it at, each 1 to 8192 pixels; None for the video's own. A
+                pixel-wise Latent-INR draws every pixel there is at that size; other networks draw their own
+                size, which is resampled (Lanczos) before colors are rounded.
 
         Raises:
-            InputError: If no frame is on screen then.
+            InputError: If no frame is on screen then, or ``size`` is out of range.
         """
+        _check_size(size)
         first, end = self.seconds_of(0), self._end_seconds()
         if not first <= seconds < end:
             raise InputError(f"no frame at {seconds} s: this file plays from {first:g} s to {end:g} s")
         # Half a tick of tolerance, so that a frame's own rounded time finds that frame.
         ticks = seconds / float(self.info.time_base) + 0.5
-        return self._draw(int(np.searchsorted(self.timestamps, ticks, side="right")) - 1)
+        return self._draw(int(np.searchsorted(self.timestamps, ticks, side="right")) - 1, size)
 
-    def mix(self, first: int, second: int, share: float) -> UInt8[Tensor, "3 height width"]:
+    def mix(
+        self, first: int, second: int, share: float, size: tuple[int, int] | None = None
+    ) -> UInt8[Tensor, "3 height width"]:
         """Return a picture between two frames of one segment: their embeddings, mixed linearly, drawn.
 
         Args:
             first: A frame.
             second: Another one.
             share: How much of ``second``, from 0 (``first`` itself) to 1.
+            size: Height and width, as for :meth:`frame_at`.
 
         Raises:
             InputError: If the frames lie in different segments, the representation stores no embeddings, or
@@ -120,6 +131,7 @@ class Decoder:
         Source:
             Latent-INR (Maiya et al., ECCV 2024, arXiv:2408.02672), interpolation.
         """
+        _check_size(size)
         places = [self._checked(operator.index(index)) for index in (first, second)]
         segments = [int(np.searchsorted(self._starts, place, side="right")) - 1 for place in places]
         if segments[0] != segments[1]:
@@ -138,7 +150,7 @@ class Decoder:
         indices = torch.tensor(places, device=self._device) - int(self._starts[segments[0]])
         with torch.inference_mode():
             embeddings = network.embed(indices)
-            return draw_embedding(network, torch.lerp(embeddings[:1], embeddings[1:], share)).cpu()
+            return draw_embedding(network, torch.lerp(embeddings[:1], embeddings[1:], share), size).cpu()
 
     def seconds_of(self, index: int) -> float:
         """Return the time at which frame ``index`` appears, in seconds."""
@@ -228,9 +240,9 @@ class Decoder:
             frames[position] = self._draw(index)
         return frames
 
-    def _draw(self, index: int) -> Tensor:
+    def _draw(self, index: int, size: tuple[int, int] | None = None) -> Tensor:
         segment = int(np.searchsorted(self._starts, index, side="right")) - 1
-        return draw_frame(self._network(segment), index - int(self._starts[segment])).cpu()
+        return draw_frame(self._network(segment), index - int(self._starts[segment]), size).cpu()
 
     def _network(self, segment: int) -> Representation[Any]:
         if segment not in self._networks:
@@ -257,6 +269,11 @@ class Decoder:
     def _end_seconds(self) -> float:
         last = self.seconds_of(len(self) - 1)
         return last + float(1 / Fraction(*self._file.header.frame_rate))
+
+
+def _check_size(size: tuple[int, int] | None) -> None:
+    if size is not None and (len(size) != 2 or not all(1 <= side <= LARGEST_SIDE for side in size)):
+        raise InputError(f"size must be a height and a width of 1 to {LARGEST_SIDE} pixels, got {size}")
 
 
 def open(

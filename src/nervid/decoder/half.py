@@ -11,6 +11,7 @@ from nervid.decoder.fused import FusedBlock
 from nervid.decoder.network import NEVER_HALF, draw_frame
 from nervid.hardware import has_bfloat16
 from nervid.models.blocks import UpsampleBlock
+from nervid.models.latent_inr import LatentInr
 from nervid.models.representation import Representation
 
 PlayPrecision = Literal["auto", "float32", "bfloat16"]
@@ -35,9 +36,11 @@ def first_half_block(precision: PlayPrecision, allowed: int, device: torch.devic
 def run_in_half(network: Representation[Any], first: int) -> Representation[Any]:
     """Put the blocks from ``first`` on, and the heads, into bfloat16, in place.
 
+    A pixel-wise network's stem does most of the work and goes with its first block.
+
     An error early in a network is drawn large by the blocks that follow, and the late blocks do nearly all
     of the arithmetic: of a network with three blocks the last one alone in bfloat16 moved bytes by 1 at most,
-    all three by 4. The stem always stays in float32.
+    all three by 4. Any other stem stays in float32.
 
     Args:
         network: In evaluation mode, float32.
@@ -52,6 +55,9 @@ def run_in_half(network: Representation[Any], first: int) -> Representation[Any]
         part.to(torch.bfloat16)
         for convolution in (each for each in part.modules() if isinstance(each, nn.Conv2d)):
             convolution.register_forward_pre_hook(_to_own_type)
+    if isinstance(network, LatentInr) and network.config.is_pixel_wise:
+        network.stem_type = torch.bfloat16
+        return network
     for number, block in enumerate(blocks):
         if isinstance(block, UpsampleBlock) and FusedBlock.takes(block):
             blocks[number] = FusedBlock(block)

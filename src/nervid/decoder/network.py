@@ -8,6 +8,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from nervid.compress.streams import decode_tensors
+from nervid.decoder.resample import resample
 from nervid.errors import CorruptSectionError
 from nervid.models.blocks import at_least_float32
 from nervid.models.config import ModelConfig, from_json, to_json
@@ -105,22 +106,41 @@ def read_embeddings(modl: bytes, embd: bytes, *, frames: int) -> Float[Tensor, "
     return embeddings.values().flatten(1)
 
 
-def draw_frame(network: Representation[Any], index: int) -> UInt8[Tensor, "3 height width"]:
-    """Draw one frame of the segment, on the network's device, its colors side by side in memory."""
+def draw_frame(
+    network: Representation[Any], index: int, size: tuple[int, int] | None = None
+) -> UInt8[Tensor, "3 height width"]:
+    """Draw one frame of the segment, on the network's device, its colors side by side in memory.
+
+    Args:
+        network: In evaluation mode.
+        index: The frame, counted in the segment.
+        size: As for :func:`draw_embedding`.
+    """
     with torch.inference_mode():
         device = next(network.parameters()).device
-        return draw_embedding(network, network.embed(torch.tensor([index], device=device)))
+        return draw_embedding(network, network.embed(torch.tensor([index], device=device)), size)
 
 
 def draw_embedding(
-    network: Representation[Any], embedding: Float[Tensor, "1 *embedding"]
+    network: Representation[Any],
+    embedding: Float[Tensor, "1 *embedding"],
+    size: tuple[int, int] | None = None,
 ) -> UInt8[Tensor, "3 height width"]:
     """Draw the frame of an embedding, which need not be that of any frame.
+
+    Args:
+        network: In evaluation mode.
+        embedding: On the network's device.
+        size: Height and width in pixels, None for the frame's own. A network that draws pixels one by one
+            draws them there; of any other the frame is resampled, before its colors are rounded.
 
     Frames are drawn one by one on purpose: convolution kernels sum in another order for another batch size,
     and a frame's bits must not depend on what else is asked for.
     """
     with torch.inference_mode():
+        own = (network.config.height, network.config.width)
+        if size not in (None, own):
+            return _draw_at(network, embedding, *size)
         colors = network.draw_colors(embedding)[0].permute(1, 2, 0)
         frame = torch.empty(colors.shape, dtype=torch.uint8, device=colors.device)
         for first in range(0, len(frame), ROWS_AT_ONCE):
@@ -128,6 +148,18 @@ def draw_embedding(
             # In [0, 1] by the output function, so that no value leaves a byte.
             frame[rows] = network.squash(at_least_float32(colors[rows])).mul_(255).round_()
         return frame.permute(2, 0, 1)
+
+
+def _draw_at(
+    network: Representation[Any], embedding: Float[Tensor, "1 *embedding"], height: int, width: int
+) -> UInt8[Tensor, "3 height width"]:
+    colors = network.draw_colors_at(embedding, height, width)
+    if colors is not None:
+        picture = network.squash(at_least_float32(colors[0]))
+    else:
+        drawn = network.squash(at_least_float32(network.draw_colors(embedding)[0]))
+        picture = resample(drawn, height, width).clamp_(0, 1)
+    return (255 * picture).round_().to(torch.uint8)
 
 
 def _read_config(modl: bytes, frames: int) -> ModelConfig:

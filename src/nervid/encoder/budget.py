@@ -7,13 +7,18 @@ from typing import Final
 from nervid.encoder.config import EncodeConfig
 from nervid.errors import InputError
 from nervid.models.config import ModelConfig
-from nervid.models.sizing import embedding_count, parameter_count, smallest, solve
+from nervid.models.sizing import LEAST_LATENT, embedding_count, parameter_count, smallest, solve
 
 EXPECTED_BITS: Final = {2: 1.5, 3: 2.1, 4: 2.9, 5: 3.8, 6: 4.7, 7: 5.7, 8: 6.7}
 """Coded bits per stored number that a network is planned for, by bits before entropy coding. A little below
 what the finest grid takes, so that the grids are solved coarser, not finer, to meet the size."""
 FEWEST_BITS: Final = 2.0
 """Coded bits per stored number below which a network of these families falls apart."""
+
+HEAD_SHARE: Final = 0.05
+"""Most of a size that an alignment's head with more than ``LEAST_LATENT`` inputs may take."""
+NUMBERS_SHARE: Final = 0.1
+"""Most of it that the numbers may take which such a head reads."""
 
 PSNR_ATTEMPTS: Final = 5
 """Fits that a quality may cost, per segment."""
@@ -28,7 +33,13 @@ DB_PER_DOUBLING: Final = 3.0
 
 
 def plan_network(
-    config: EncodeConfig, *, frames: int, height: int, width: int, budget_bytes: float
+    config: EncodeConfig,
+    *,
+    frames: int,
+    height: int,
+    width: int,
+    budget_bytes: float,
+    least_numbers: int = 1,
 ) -> ModelConfig:
     """Return the network that should code to ``budget_bytes``.
 
@@ -38,27 +49,55 @@ def plan_network(
         height: Rows.
         width: Pixels per row.
         budget_bytes: Bytes for weights and embeddings.
+        least_numbers: Fewest numbers in a frame's embedding.
 
     Raises:
         InputError: If even the smallest network of the family cannot be coded so small; says what it needs.
     """
-    least = smallest(config.model, frames=frames, height=height, width=width)
-    least_bytes = least_size(config, frames=frames, height=height, width=width)
+    least = smallest(config.model, frames=frames, height=height, width=width, least_numbers=least_numbers)
+    least_bytes = least_size(config, frames=frames, height=height, width=width, least_numbers=least_numbers)
     if budget_bytes < least_bytes:
+        direct = config.align_layout == "direct"
         raise InputError(
             f"{frames} frames of {width}x{height} need at least {least_bytes} bytes for the "
-            f"smallest {config.model} network, {max(int(budget_bytes), 0)} are left for it; ask for more"
+            f"smallest {config.model} network{f' with {least_numbers} numbers a frame' if direct else ''}, "
+            f"{max(int(budget_bytes), 0)} are left for it; ask for more"
+            f"{', or align by a head (--align-layout head)' if direct else ''}"
         )
     parameters = int(budget_bytes * 8 / _expected_bits(config.bits, config.sparsity))
     if parameters <= stored_count(least):
         return least
-    return solve(config.model, frames=frames, height=height, width=width, parameters=parameters)
+    return solve(
+        config.model,
+        frames=frames,
+        height=height,
+        width=width,
+        parameters=parameters,
+        least_numbers=least_numbers,
+    )
 
 
-def least_size(config: EncodeConfig, *, frames: int, height: int, width: int) -> int:
+def least_size(config: EncodeConfig, *, frames: int, height: int, width: int, least_numbers: int = 1) -> int:
     """Return the fewest bytes for weights and embeddings that :func:`plan_network` accepts."""
-    least = smallest(config.model, frames=frames, height=height, width=width)
+    least = smallest(config.model, frames=frames, height=height, width=width, least_numbers=least_numbers)
     return int(stored_count(least) * FEWEST_BITS / 8) + 1
+
+
+def most_inputs(config: EncodeConfig, *, size_bytes: float, frames: int, dimension: int) -> int:
+    """Return how many numbers of an embedding an alignment's head may read.
+
+    That is ``LEAST_LATENT``, or more where head and numbers stay below their shares of the size.
+
+    Args:
+        config: Gives the bits per number.
+        size_bytes: What the file may take.
+        frames: Frames of the file.
+        dimension: Numbers in a teacher's vector.
+    """
+    # A head's numbers take 8 bits at most, entropy coding not counted on.
+    by_head = HEAD_SHARE * size_bytes / dimension - 1
+    by_numbers = NUMBERS_SHARE * size_bytes * 8 / (_expected_bits(config.bits, 0.0) * frames)
+    return max(LEAST_LATENT, int(min(by_head, by_numbers)))
 
 
 def _expected_bits(bits: int, sparsity: float) -> float:

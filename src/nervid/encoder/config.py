@@ -9,7 +9,8 @@ import tyro
 from nervid.errors import InputError
 from nervid.fit.recipe import PresetName, RecipeName
 
-ModelName = Literal["hnerv", "nerv", "latent-inr"]
+ModelName = Literal["hnerv", "nerv", "latent-inr", "latent-inr-pixel"]
+AlignLayout = Literal["head", "direct"]
 DEFAULT_BITS_PER_PIXEL = 0.1
 """Rate when none of bpp, size and psnr is given; the rate around which the papers compare."""
 
@@ -33,8 +34,11 @@ class EncodeConfig:
     recipe: RecipeName = "quick"
     """Loss, optimizer and schedule: quick is ours, nerv and hnerv are as published."""
     align: Annotated[str | None, tyro.conf.arg(metavar="TEACHER")] = None
-    """Make the file searchable: align its latents to conse, a CLIP or SigLIP of a hub, or a folder with one;
-    needs the model latent-inr."""
+    """Make the file searchable: align its embeddings to conse, a CLIP or SigLIP of a hub, or a folder with
+    one; not with the model nerv."""
+    align_layout: AlignLayout = "head"
+    """How vectors are stored: head maps a few numbers of each embedding; direct makes latents of latent-inr
+    the vectors themselves, as its paper does."""
     optimizer: Literal["auto", "adam", "muon"] = "auto"
     """What moves the kernels; auto is the recipe's: muon for quick, adam for the published ones."""
     epochs: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
@@ -66,9 +70,17 @@ class EncodeConfig:
                 raise InputError(f"{name} must be above 0 and below 1000, got {value:g}")
         if self.size is not None:
             parse_size(self.size)
-        if self.align is not None and self.model != "latent-inr":
+        if self.align is not None and self.model == "nerv":
             raise InputError(
-                f"align needs free latents, which model {self.model} has not; use the model latent-inr"
+                "align needs embeddings in the file, which model nerv has not; use the model hnerv or "
+                "latent-inr"
+            )
+        if self.align_layout == "direct" and self.align is None:
+            raise InputError("align_layout direct needs a teacher, got none; name one with align")
+        if self.align_layout == "direct" and not self.model.startswith("latent-inr"):
+            raise InputError(
+                f"align_layout direct needs free latents, which model {self.model} has not; use the model "
+                "latent-inr, or the layout head"
             )
         if self.epochs is not None and self.epochs < 1:
             raise InputError(f"epochs must be at least 1, got {self.epochs}")

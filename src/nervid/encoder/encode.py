@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from io import BytesIO
@@ -14,10 +15,11 @@ from jaxtyping import UInt8
 
 from nervid._version import __version__
 from nervid.container import NervFile
-from nervid.decoder.alignment import AlignmentHead, read_vectors
-from nervid.encoder.align import aim, fit_head, teach
+from nervid.decoder.alignment import StoredAlignment, read_vectors
+from nervid.encoder.align import HNERV_REACH, LATENT_REACH, PrincipalDirections, aim, teach
 from nervid.encoder.assemble import EMPTY_SEGMENT, assemble
-from nervid.encoder.config import EncodeConfig
+from nervid.encoder.budget import most_inputs
+from nervid.encoder.config import DEFAULT_BITS_PER_PIXEL, EncodeConfig
 from nervid.encoder.devices import find_devices
 from nervid.encoder.job import CodedSegment, Job
 from nervid.encoder.pool import Pool
@@ -38,6 +40,8 @@ from nervid.video import Clip
 
 NOT_STORED = frozenset({"device"})
 """Choices that do not belong to how a file was made: every device of a kind makes the same one."""
+LEAST_COSINE = 0.9
+"""Mean cosine of a file's vectors with the teacher's below which a report warns; chosen, untuned."""
 
 
 def encode(
@@ -107,9 +111,11 @@ class _Encoding:
         self._devices = find_devices(config.device) if ranks.size == 1 else (ranks.device,)
         self._started = time.monotonic()
         self._ranges = clip.segments(config.max_segment_frames)
-        self._head: AlignmentHead | None = None
         self._vectors: np.ndarray | None = None
         self._teacher = None if config.align is None else load_teacher(config.align)
+        self._alignment: StoredAlignment | None = None
+        if self._teacher is not None and config.align_layout == "direct":
+            self._alignment = StoredAlignment(self._teacher.record, None)
         self._target = config.target_bytes(len(clip) * clip.info.height * clip.info.width)
         self._surroundings = len(self._assemble([EMPTY_SEGMENT] * len(self._ranges)))
         if self._target is not None:
@@ -128,17 +134,17 @@ class _Encoding:
         should_stop: Callable[[], bool] | None,
     ) -> Encoded:
         grow_on_huge_pages()
-        if self._teacher is not None:
-            self._align(self._teacher, on_progress if self._ranks.is_first else None, should_stop)
-        if on_progress is not None and self._ranks.is_first:
-            self._meter = ProgressMeter(
-                on_progress,
-                frames=[task.frames for task in self._tasks],
-                surrounding_bytes=self._surroundings,
-                target_bytes=self._target,
-                seconds_before=self._seconds_before,
-            )
         try:
+            if self._teacher is not None:
+                self._align(self._teacher, on_progress if self._ranks.is_first else None, should_stop)
+            if on_progress is not None and self._ranks.is_first:
+                self._meter = ProgressMeter(
+                    on_progress,
+                    frames=[task.frames for task in self._tasks],
+                    surrounding_bytes=self._surroundings,
+                    target_bytes=self._target,
+                    seconds_before=self._seconds_before,
+                )
             tasks = self._pending()
             devices = self._devices[: len(tasks)]
             if len(devices) > 1:
@@ -158,28 +164,65 @@ class _Encoding:
         on_progress: Callable[[EncodeProgress], None] | None,
         should_stop: Callable[[], bool] | None,
     ) -> None:
-        """Have the teacher look at the clip; the segments get less by the bytes of the head that follows."""
+        """Have the teacher look at the clip; the segments get less by the bytes of a head that follows."""
         report = None
         if on_progress is not None:
             report = teaching_reporter(
                 on_progress, frames=len(self._clip), segments=len(self._ranges), target_bytes=self._target
             )
-        vectors = self._ranks.by_first(
-            lambda: teach(self._clip, teacher, self._folder, on_frames=report, should_stop=should_stop)
+        self._vectors = self._ranks.by_first(
+            lambda: teach(
+                self._clip,
+                teacher,
+                self._folder,
+                on_frames=report,
+                should_stop=should_stop,
+                save_seconds=self._save_seconds,
+            )
         )
-        # Latents have that many numbers whatever becomes of a segment's size.
-        self._vectors, self._head = vectors, fit_head(vectors, teacher, most_inputs=LEAST_LATENT)
-        self._surroundings = len(self._assemble([EMPTY_SEGMENT] * len(self._ranges)))
-        if self._target is not None:
-            self._check_target(self._target)
+        if self._config.align_layout == "head":
+            self._choose_head(teacher, self._vectors)
         self._tasks = [self._task(number) for number in range(len(self._ranges))]
+
+    def _choose_head(self, teacher: Teacher, vectors: np.ndarray) -> None:
+        """Take the head that keeps the teacher's cosines, with fewer inputs where the size is too small."""
+        # Found once: ranks on other machines might find others.
+        directions = self._ranks.by_first(lambda: PrincipalDirections(vectors))
+        reach = HNERV_REACH if self._config.model == "hnerv" else LATENT_REACH
+
+        def fits(inputs: int) -> bool:
+            self._alignment = StoredAlignment(teacher.record, directions.head(inputs, reach=reach))
+            self._surroundings = len(self._assemble([EMPTY_SEGMENT] * len(self._ranges)))
+            try:
+                if self._target is not None:
+                    self._check_target(self._target)
+            except InputError:
+                if inputs <= LEAST_LATENT:
+                    raise
+                return False
+            return True
+
+        pixels = len(self._clip) * self._clip.info.height * self._clip.info.width
+        most = directions.fewest(
+            most_inputs(
+                self._config,
+                size_bytes=self._target or DEFAULT_BITS_PER_PIXEL * pixels / 8,
+                frames=len(vectors),
+                dimension=vectors.shape[1],
+            )
+        )
+        if not fits(most):
+            # The largest number below that fits; the least one is refused as any size that is too small.
+            counts = range(LEAST_LATENT + 1, most)
+            fits(LEAST_LATENT + bisect_left(counts, True, key=lambda inputs: not fits(inputs)))
 
     def _task(self, number: int) -> SegmentTask:
         """What to do for a segment. Its bytes are its share, by frames, whatever becomes of the others."""
         info, frames = self._clip.info, len(self._ranges[number])
         alignment = None
-        if self._head is not None and self._vectors is not None:
-            alignment = aim(self._head, self._vectors[self._ranges[number].start : self._ranges[number].stop])
+        if self._alignment is not None and self._vectors is not None:
+            rows = self._vectors[self._ranges[number].start : self._ranges[number].stop]
+            alignment = aim(self._alignment, rows)
         budget = None
         if self._target is not None:
             budget = (self._target - self._surroundings) * frames / len(self._clip)
@@ -191,6 +234,7 @@ class _Encoding:
             config=self._config,
             budget_bytes=budget,
             alignment=alignment,
+            least_numbers=1 if self._alignment is None else self._alignment.inputs,
         )
 
     def _pending(self) -> list[SegmentTask]:
@@ -283,7 +327,7 @@ class _Encoding:
             self._ranges,
             segments,
             {"nervid": __version__, "options": options},
-            alignment=None if self._head is None else self._head.to_bytes(),
+            alignment=None if self._alignment is None else self._alignment.to_bytes(),
         )
 
     def _report(self, data: bytes, coded: Sequence[CodedSegment]) -> EncodeReport:
@@ -301,6 +345,12 @@ class _Encoding:
             warnings.append(
                 f"asked for {self._config.psnr:g} dB, reached {mean_psnr:.2f} dB; try --preset best"
             )
+        cosine = self._cosine(data)
+        if cosine is not None and cosine < LEAST_COSINE:
+            warnings.append(
+                f"the file's vectors have a mean cosine of {cosine:.2f} with the teacher's, a search may "
+                "miss much; ask for more bytes"
+            )
         dtype = autocast_dtype(self._config.precision, torch.device(self._devices[0]))
         return EncodeReport(
             size_bytes=len(data),
@@ -313,7 +363,7 @@ class _Encoding:
             parameters=sum(segment.parameters for segment in coded),
             seconds=self._seconds_before + time.monotonic() - self._started,
             precision="float32" if dtype is None else "bfloat16",
-            alignment_cosine=self._cosine(data),
+            alignment_cosine=cosine,
             device=",".join(self._devices) if self._ranks.size == 1 else f"{self._ranks.size} ranks",
             warnings=tuple(warnings),
         )

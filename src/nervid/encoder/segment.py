@@ -43,7 +43,9 @@ class SegmentTask:
     budget_bytes: float | None
     """Bytes for its three sections, or None where ``config`` asks for a quality."""
     alignment: Alignment | None = None
-    """What its latents are pulled towards."""
+    """What its embeddings are pulled towards."""
+    least_numbers: int = 1
+    """Fewest numbers in a frame's embedding."""
 
     @property
     def name(self) -> str:
@@ -109,7 +111,13 @@ class SegmentEncoder:
         attempts: list[Attempt] = []
         segments: list[CodedSegment] = []
         first_bytes = int(DEFAULT_BITS_PER_PIXEL * task.frames * task.height * task.width / 8)
-        least = MODL_BYTES + least_size(task.config, frames=task.frames, height=task.height, width=task.width)
+        least = MODL_BYTES + least_size(
+            task.config,
+            frames=task.frames,
+            height=task.height,
+            width=task.width,
+            least_numbers=task.least_numbers,
+        )
         while (size := next_size(attempts, target_db, first_bytes, least_bytes=least)) is not None:
             segment = self._fit(task, len(attempts), frames, size)
             segments.append(segment)
@@ -175,6 +183,7 @@ def plan_segment(task: SegmentTask, budget: float, *, device: str, ranks: Ranks 
         height=task.height,
         width=task.width,
         budget_bytes=budget - MODL_BYTES,
+        least_numbers=task.least_numbers,
     )
     effort = PRESETS[config.preset]
     if config.epochs is not None:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from nervid.compress.quantize import Grid, dequantize, fit_grid, quantize
 from nervid.compress.streams import QuantizedTensor, estimate_bytes
+from nervid.models.representation import EMBEDDINGS
 
 BIAS_BITS = 8
 """Biases are few and every one shifts a whole channel: they always get the finest grid."""
@@ -65,9 +66,9 @@ def coded_bytes(tensors: Tensors, grids: Mapping[str, Grid]) -> float:
 
 
 def quantize_all(tensors: Tensors, grids: Mapping[str, Grid]) -> list[QuantizedTensor]:
-    """Quantize every tensor on its grid, in the mapping's order."""
+    """Quantize every tensor on its grid, in the mapping's order; embeddings may be predicted in time."""
     return [
-        QuantizedTensor(quantize(tensor.detach(), grids[name]), grids[name])
+        QuantizedTensor(quantize(tensor.detach(), grids[name]), grids[name], in_time=name == EMBEDDINGS)
         for name, tensor in tensors.items()
     ]
 
@@ -80,7 +81,7 @@ def _scaled(tensors: Tensors, grids: Mapping[str, Grid], factor: float) -> dict[
 
 
 def _base_grid(name: str, tensor: Tensor, bits: int) -> Grid:
-    if name == "embeddings":
+    if name == EMBEDDINGS:
         return fit_grid(tensor, bits=bits, centered=True)
     if tensor.ndim == 1:
         return fit_grid(tensor, bits=BIAS_BITS)

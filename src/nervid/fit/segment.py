@@ -59,7 +59,7 @@ class SegmentPlan:
     compiled: bool = False
     """Whether networks run compiled (torch.compile); meant for CUDA, on the CPU it loses."""
     alignment: Alignment | None = None
-    """What pulls the latents towards a teacher; only for networks whose embeddings are free parameters."""
+    """What pulls the embeddings towards a teacher; only for networks that store embeddings."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +96,8 @@ def fit_segment(
 
     HNeRV's encoder is fitted along and left behind after the first phase: its outputs become free parameters
     of the network, and fine-tuning moves them like weights. (HNeRV's code keeps the encoder to the end;
-    without it a fine-tuning step is cheaper and the stored, quantized embeddings are what is tuned.)
+    without it a fine-tuning step is cheaper and the stored, quantized embeddings are what is tuned.) The
+    numbers that an alignment reads are free parameters from the start; the encoder makes the others.
 
     Args:
         frames: The segment, values in [0, 255].
@@ -166,7 +167,8 @@ def _initialize(plan: SegmentPlan, device: torch.device) -> tuple[Representation
     network = build(plan.model, seed=plan.seed)
     if plan.alignment is not None:
         with torch.no_grad():
-            dict(network.named_parameters())[EMBEDDINGS][:, : plan.alignment.inputs] = plan.alignment.start()
+            embeddings = dict(network.named_parameters())[EMBEDDINGS]
+            embeddings.view(len(embeddings), -1)[:, : plan.alignment.inputs] = plan.alignment.start()
     network = in_channels_last(network.to(device))
     if not isinstance(plan.model, HnervConfig):
         return network, None
@@ -183,8 +185,10 @@ def _fit(
     checkpoint: Checkpoint | None,
 ) -> None:
     """The first phase, in float weights; fills the network's embeddings at its end."""
-    # Stored embeddings are free parameters from the start, unless an encoder makes them.
-    own = network.named_parameters() if encoder is None else network.named_weights()
+    alignment = plan.alignment
+    # Stored embeddings are free parameters from the start, unless an encoder makes all of them.
+    made_whole = encoder is not None and alignment is None
+    own = network.named_weights() if made_whole else network.named_parameters()
     parameters = {f"network.{name}": parameter for name, parameter in own}
     if encoder is not None:
         parameters |= {f"encoder.{name}": weight for name, weight in encoder.named_parameters()}
@@ -192,11 +196,16 @@ def _fit(
     draw_resolutions = _compiled(network.draw_resolutions, plan)
     encode = None if encoder is None else _compiled(encoder, plan)
 
+    def embed(indices: Int[Tensor, " batch"], target: Float[Tensor, "batch 3 height width"]) -> Tensor:
+        if encode is None:
+            return network.embed(indices)
+        made: Tensor = encode(target)
+        return made if alignment is None else alignment.put(network.embed(indices), made)
+
     def draw(indices: Int[Tensor, " batch"], target: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
-        images: list[Tensor] = draw_resolutions(network.embed(indices) if encode is None else encode(target))
+        images: list[Tensor] = draw_resolutions(embed(indices, target))
         return images
 
-    alignment = plan.alignment
     trainer = Trainer(
         phase="fit",
         parameters=parameters,
@@ -223,7 +232,10 @@ def _fit(
         embeddings = dict(network.named_parameters())[EMBEDDINGS]
         with torch.no_grad():
             for index in range(len(frames)):
-                embeddings[index] = encoder(frames[index : index + 1].to(torch.float32) / 255)[0]
+                made = encoder(frames[index : index + 1].to(torch.float32) / 255)
+                if alignment is not None:
+                    made = alignment.put(embeddings[index : index + 1], made)
+                embeddings[index] = made[0]
 
 
 def _grids(network: Representation[Any], masks: dict[str, Tensor], plan: SegmentPlan) -> dict[str, Grid]:

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nervid.models.blocks import UpsampleBlock
-from nervid.models.config.pyramid import HEAD_KERNEL, PyramidConfig
+from nervid.models.config.pyramid import PyramidConfig
 from nervid.models.head import SubpixelHead
 
 
@@ -23,7 +23,7 @@ def pyramid_blocks(config: PyramidConfig) -> nn.ModuleList:
 
 def pyramid_head(config: PyramidConfig) -> SubpixelHead:
     """Return the head, with fresh weights."""
-    return SubpixelHead(config.widths[-1], kernel=HEAD_KERNEL, stride=config.strides[-1])
+    return SubpixelHead(config.widths[-1], kernel=config.head_kernel, stride=config.strides[-1])
 
 
 def climb(

@@ -52,6 +52,15 @@ class Representation(nn.Module, ABC, Generic[Config]):
     ) -> Float[Tensor, "batch 3 height width"]:
         """Return the frames for a batch of embeddings before the output function, cropped."""
 
+    def draw_colors_at(
+        self,
+        embedding: Float[Tensor, "batch *embedding"],
+        height: int,
+        width: int,
+    ) -> Float[Tensor, "batch 3 _ _"] | None:
+        """Return what ``draw_colors`` does at another size; None where a network draws its own size alone."""
+        return None
+
     def squash(self, colors: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Bring colors into [0, 1] by the output function: ``(tanh(x) + 1) / 2`` unless overridden.
 

@@ -1,11 +1,12 @@
 """Sizing: what a config costs, and the largest config that a budget affords."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from math import log2
+from math import ceil, log2
 from typing import Final, Literal
 
 from nervid.errors import InputError
+from nervid.models.budget import EMBEDDING_SHARE, budget_used, fits, largest
 from nervid.models.config import (
     HnervConfig,
     LatentInrConfig,
@@ -14,10 +15,11 @@ from nervid.models.config import (
     embedding_count,
     parameter_count,
 )
-from nervid.models.config.base import MAX_CHANNELS
+from nervid.models.latent_sizing import LEAST_LATENT, smallest_patches, smallest_pixels, solve_latent_inr
 from nervid.models.layout import HNERV_BASE_AREA, NERV_BASE_AREA, find_layout
 
 __all__ = [
+    "LEAST_LATENT",
     "budget_used",
     "embedding_count",
     "macs_per_pixel",
@@ -40,14 +42,9 @@ _SHAPE_WEIGHT: Final = 0.01
 _HNERV_LEAST_CHANNELS: Final = 4
 _HNERV_EMBEDDING_CHANNELS: Final = 16
 _HNERV_LOWER_WIDTH: Final = 12
-LEAST_LATENT: Final = 8
-"""Numbers that a frame's latent has at least."""
-_MOST_LATENT: Final = 64
-_HYPER_PER_CHANNEL: Final = 1.5  # hidden width of a hypernetwork; a first choice, docs/log.md
-_MOST_HYPER: Final = 128  # the paper's
-_EMBEDDING_SHARE: Final = 10  # embeddings get at most one tenth, as in the papers' larger models
 
-FamilyName = Literal["nerv", "hnerv", "latent-inr"]
+FamilyName = Literal["nerv", "hnerv", "latent-inr", "latent-inr-pixel"]
+"""What a budget is solved for; "latent-inr-pixel" is the pixel-wise Latent-INR."""
 
 
 def macs_per_pixel(config: ModelConfig) -> float:
@@ -58,12 +55,9 @@ def macs_per_pixel(config: ModelConfig) -> float:
     return sum(layer.macs for layer in config.layers) / (config.height * config.width)
 
 
-def budget_used(config: ModelConfig, parameters: int) -> float:
-    """Tell which share of a budget of ``parameters`` numbers ``config`` uses, 1.0 for all of it."""
-    return (parameter_count(config) + embedding_count(config)) / parameters
-
-
-def smallest(name: FamilyName, *, frames: int, height: int, width: int) -> ModelConfig:
+def smallest(
+    name: FamilyName, *, frames: int, height: int, width: int, least_numbers: int = 1
+) -> ModelConfig:
     """Describe the smallest member of a family that ``solve`` can return.
 
     Args:
@@ -71,9 +65,11 @@ def smallest(name: FamilyName, *, frames: int, height: int, width: int) -> Model
         frames: Number of frames, 1 to 2**20.
         height: Rows in pixels, 16 to 4096.
         width: Columns in pixels, 16 to 4096.
+        least_numbers: Fewest numbers in a frame's stored embedding, for families that store any.
 
     Returns:
-        Its config; the embeddings of HNeRV have one channel, the latents of Latent-INR 8 numbers.
+        Its config; the embeddings of HNeRV have one channel, the latents of Latent-INR 8 numbers, or as many
+        as ``least_numbers`` asks for.
 
     Raises:
         InputError: If a size is out of range.
@@ -92,21 +88,11 @@ def smallest(name: FamilyName, *, frames: int, height: int, width: int) -> Model
             stem_channels=1,
             lower_width=_LEAST_LOWER_WIDTH,
         )
+    if name == "latent-inr-pixel":
+        return smallest_pixels(frames=frames, height=height, width=width, latent_size=least_numbers)
     layout = find_layout(height, width, base_area=HNERV_BASE_AREA, few_stages=True)
     if name == "latent-inr":
-        return LatentInrConfig(
-            frames=frames,
-            height=height,
-            width=width,
-            base_height=layout.base_height,
-            base_width=layout.base_width,
-            strides=layout.strides,
-            latent_size=LEAST_LATENT,
-            hyper_width=_hyper_width(_HNERV_LEAST_CHANNELS),
-            stem_width=_HNERV_LEAST_CHANNELS,
-            channels=_HNERV_LEAST_CHANNELS,
-            lower_width=_HNERV_LEAST_CHANNELS,
-        )
+        return smallest_patches(layout, frames=frames, height=height, width=width, latent_size=least_numbers)
     return HnervConfig(
         frames=frames,
         height=height,
@@ -114,13 +100,15 @@ def smallest(name: FamilyName, *, frames: int, height: int, width: int) -> Model
         base_height=layout.base_height,
         base_width=layout.base_width,
         strides=layout.strides,
-        embedding_channels=1,
+        embedding_channels=max(1, ceil(least_numbers / (layout.base_height * layout.base_width))),
         channels=_HNERV_LEAST_CHANNELS,
         lower_width=_HNERV_LEAST_CHANNELS,
     )
 
 
-def solve(name: FamilyName, *, frames: int, height: int, width: int, parameters: int) -> ModelConfig:
+def solve(
+    name: FamilyName, *, frames: int, height: int, width: int, parameters: int, least_numbers: int = 1
+) -> ModelConfig:
     """Find the largest member of a family with at most ``parameters`` numbers, embeddings included.
 
     HNeRV varies the channels after the stem, and where that is too coarse for a small budget its lower
@@ -128,7 +116,7 @@ def solve(name: FamilyName, *, frames: int, height: int, width: int, parameters:
     the stem's channels from the paper's S upwards; below S its stem width, stem channels and lower width
     shrink together. In both ranges the stem width then takes up what is left, so NeRV grades finely
     where one channel of HNeRV is a coarse step. Latent-INR varies its channels, the hypernetworks' width
-    with them, which then takes up what is left; its latents have 8 to 64 numbers, at most a tenth of the
+    with them, which then takes up what is left; its latents have 8 to 32 numbers, at most a tenth of the
     budget.
 
     Args:
@@ -137,6 +125,8 @@ def solve(name: FamilyName, *, frames: int, height: int, width: int, parameters:
         height: Rows in pixels, 16 to 4096.
         width: Columns in pixels, 16 to 4096.
         parameters: The budget: decoder parameters and embedding numbers together.
+        least_numbers: Fewest numbers in a frame's stored embedding, for families that store any, whatever
+            share of the budget they take.
 
     Returns:
         A config within the budget; ``budget_used`` tells how well it uses it. A budget beyond the limits of
@@ -146,7 +136,7 @@ def solve(name: FamilyName, *, frames: int, height: int, width: int, parameters:
         InputError: If a size is out of range, or not even the smallest member fits; the message tells
             the smallest budget that does.
     """
-    least = smallest(name, frames=frames, height=height, width=width)
+    least = smallest(name, frames=frames, height=height, width=width, least_numbers=least_numbers)
     if budget_used(least, 1) > parameters:
         raise InputError(
             f"{name} for {frames} frames of {width}x{height} needs at least {budget_used(least, 1):.0f} "
@@ -155,64 +145,36 @@ def solve(name: FamilyName, *, frames: int, height: int, width: int, parameters:
     if isinstance(least, HnervConfig):
         return _solve_hnerv(least, parameters)
     if isinstance(least, LatentInrConfig):
-        return _solve_latent_inr(least, parameters)
+        return solve_latent_inr(least, parameters)
     return _solve_nerv(least, parameters)
 
 
 def _solve_hnerv(least: HnervConfig, parameters: int) -> HnervConfig:
     """The member that uses the budget best, after the embeddings took at most their share."""
-    affordable = parameters // (_EMBEDDING_SHARE * embedding_count(least))
-    embedding_channels = max(1, min(_HNERV_EMBEDDING_CHANNELS, affordable))
+    affordable = parameters * least.embedding_channels // (EMBEDDING_SHARE * embedding_count(least))
+    embedding_channels = max(least.embedding_channels, min(_HNERV_EMBEDDING_CHANNELS, affordable))
     # A budget that affords only the smallest decoder may not afford its share of embeddings as well.
-    if not _fits(lambda: replace(least, embedding_channels=embedding_channels), parameters):
-        embedding_channels = 1
+    if not fits(lambda: replace(least, embedding_channels=embedding_channels), parameters):
+        embedding_channels = least.embedding_channels
     start = replace(least, embedding_channels=embedding_channels)
 
     def widest(lower_width: int) -> HnervConfig:
         narrow = replace(start, channels=lower_width, lower_width=lower_width)
         return replace(
             narrow,
-            channels=_largest(lambda c: _fits(lambda: replace(narrow, channels=c), parameters), lower_width),
+            channels=largest(lambda c: fits(lambda: replace(narrow, channels=c), parameters), lower_width),
         )
 
     def cost(config: HnervConfig) -> float:
         thinner = min(_HNERV_LOWER_WIDTH, config.channels) - config.lower_width
         return 1 - budget_used(config, parameters) + _SHAPE_WEIGHT * thinner
 
-    highest = _largest(
-        lambda w: _fits(lambda: replace(start, channels=w, lower_width=w), parameters),
+    highest = largest(
+        lambda w: fits(lambda: replace(start, channels=w, lower_width=w), parameters),
         _HNERV_LEAST_CHANNELS,
         _HNERV_LOWER_WIDTH,
     )
     return min((widest(width) for width in range(highest, _HNERV_LEAST_CHANNELS - 1, -1)), key=cost)
-
-
-def _solve_latent_inr(least: LatentInrConfig, parameters: int) -> LatentInrConfig:
-    """The most channels that fit, then the widest hypernetworks, up to twice their share."""
-    affordable = parameters // (_EMBEDDING_SHARE * least.frames)
-    latent_size = max(LEAST_LATENT, min(_MOST_LATENT, affordable))
-
-    def member(channels: int, hyper_width: int | None = None) -> LatentInrConfig:
-        return replace(
-            least,
-            latent_size=latent_size,
-            stem_width=channels,
-            channels=channels,
-            lower_width=min(_HNERV_LOWER_WIDTH, channels),
-            hyper_width=_hyper_width(channels) if hyper_width is None else hyper_width,
-        )
-
-    if not _fits(lambda: member(_HNERV_LEAST_CHANNELS), parameters):
-        return least
-    channels = _largest(lambda c: _fits(lambda: member(c), parameters), _HNERV_LEAST_CHANNELS)
-    share = _hyper_width(channels)
-    return member(
-        channels, _largest(lambda h: _fits(lambda: member(channels, h), parameters), share, 2 * share)
-    )
-
-
-def _hyper_width(channels: int) -> int:
-    return min(_MOST_HYPER, round(_HYPER_PER_CHANNEL * channels))
 
 
 def _solve_nerv(least: NervConfig, parameters: int) -> NervConfig:
@@ -223,9 +185,9 @@ def _solve_nerv(least: NervConfig, parameters: int) -> NervConfig:
             least, stem_width=stem_width, stem_channels=stem_channels, lower_width=_FULL_LOWER_WIDTH
         )
 
-    if _fits(lambda: member(_FULL_STEM_CHANNELS), parameters):
-        channels = _largest(lambda c: _fits(lambda: member(c), parameters), _FULL_STEM_CHANNELS)
-        width = _largest(lambda w: _fits(lambda: member(channels, w), parameters), _FULL_STEM_WIDTH)
+    if fits(lambda: member(_FULL_STEM_CHANNELS), parameters):
+        channels = largest(lambda c: fits(lambda: member(c), parameters), _FULL_STEM_CHANNELS)
+        width = largest(lambda w: fits(lambda: member(channels, w), parameters), _FULL_STEM_WIDTH)
         # Beyond the limits of a config, more stem would only unbalance it.
         return member(channels, min(width, 2 * _FULL_STEM_WIDTH))
 
@@ -248,22 +210,3 @@ def _shrunken_nervs(least: NervConfig, parameters: int) -> Iterator[NervConfig]:
                 per_unit = 1 + 2 * narrow.levels + narrow.base_height * narrow.base_width * stem_channels
                 stem_width = narrow.stem_width + spare // per_unit
                 yield replace(narrow, stem_width=min(stem_width, 2 * _FULL_STEM_WIDTH))
-
-
-def _fits(member: Callable[[], ModelConfig], parameters: int) -> bool:
-    """Whether a member of a family is within a config's limits and the budget."""
-    try:
-        return budget_used(member(), 1) <= parameters
-    except InputError:
-        return False
-
-
-def _largest(fits: Callable[[int], bool], low: int, high: int = MAX_CHANNELS) -> int:
-    """The largest number from ``low`` to ``high`` that fits, if ``low`` does and all below a fit do."""
-    while low < high:
-        middle = (low + high + 1) // 2
-        if fits(middle):
-            low = middle
-        else:
-            high = middle - 1
-    return low

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from nervid.container import NervFile, read_timestamps
-from nervid.decoder.alignment import read_teacher, read_vectors
+from nervid.decoder.alignment import FrameVectors, read_alignment, read_frame_vectors
 from nervid.errors import CorruptSectionError, FormatError, InputError
 from nervid.retrieval.moment import FrameTimes
 from nervid.teachers import TeacherRecord
@@ -24,8 +24,8 @@ class AlignedFile:
     """The file, as it was named."""
     teacher: TeacherRecord
     """Whose space the vectors are in."""
-    vectors: Float[np.ndarray, "frames dimension"]
-    """One vector of length 1 per frame."""
+    frames: FrameVectors
+    """One vector of length 1 per frame, as the file has it."""
     ticks: Int64[np.ndarray, " frames"]
     """Timestamp of each frame."""
     time_base: Fraction
@@ -36,6 +36,11 @@ class AlignedFile:
     """Size of the whole file."""
     bytes_read: int
     """How much of it was read."""
+
+    @property
+    def vectors(self) -> Float[np.ndarray, "frames dimension"]:
+        """One vector of length 1 per frame, all of them made anew: cosines do without."""
+        return self.frames.rows()
 
     @property
     def times(self) -> FrameTimes:
@@ -62,9 +67,9 @@ class AlignedFile:
             )
         # Half a tick of tolerance, so that a frame's own rounded time finds that frame.
         ticks = seconds / float(self.time_base) + 0.5
-        vector: Float[np.ndarray, " dimension"] = self.vectors[
-            int(np.searchsorted(self.ticks, ticks, side="right")) - 1
-        ]
+        index = int(np.searchsorted(self.ticks, ticks, side="right")) - 1
+        with np.errstate(invalid="ignore", over="ignore"):
+            vector: Float[np.ndarray, " dimension"] = self.frames.rows(slice(index, index + 1))[0]
         self._check_finite(vector)
         return vector
 
@@ -75,7 +80,7 @@ class AlignedFile:
             CorruptSectionError: If the file's vectors are not finite.
         """
         with np.errstate(invalid="ignore", over="ignore"):
-            scores: Float[np.ndarray, " frames"] = self.vectors @ query
+            scores = self.frames.cosines(query)
         self._check_finite(scores)
         return scores
 
@@ -95,22 +100,22 @@ def read_aligned(path: str | os.PathLike[str]) -> AlignedFile:
     """
     name = os.fspath(path)
     with _naming(name), NervFile.open(path) as file:
-        teacher = read_teacher(file)
-        if teacher is None:
+        alignment = read_alignment(file)
+        if alignment is None:
             raise InputError(
                 f"{name} has no alignment with a teacher, so it cannot be searched; encode it with --align"
             )
-        vectors = read_vectors(file)
-        wanted = (file.header.frames, teacher.dimension)
-        if vectors.shape != wanted:
+        frames = read_frame_vectors(file, alignment)
+        wanted = (file.header.frames, alignment.teacher.dimension)
+        if frames.shape != wanted:
             raise CorruptSectionError(
-                f"wanted {wanted[0]} vectors of {wanted[1]} numbers, got {list(vectors.shape)}; "
+                f"wanted {wanted[0]} vectors of {wanted[1]} numbers, got {list(frames.shape)}; "
                 "encode the video again"
             )
         return AlignedFile(
             path=name,
-            teacher=teacher,
-            vectors=vectors,
+            teacher=alignment.teacher,
+            frames=frames,
             ticks=read_timestamps(file),
             time_base=Fraction(*file.header.time_base),
             frame_rate=Fraction(*file.header.frame_rate),

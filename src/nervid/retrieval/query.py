@@ -11,12 +11,10 @@ from torch import Tensor
 from nervid.errors import InputError
 from nervid.retrieval.picture import read_picture
 from nervid.teachers import Teacher, TeacherRecord
+from nervid.teachers.record import LOCAL
 
 Image = str | os.PathLike[str] | Tensor
 """The path of an image file, or RGB pixels as a decoder draws them, uint8 [3, height, width] in [0, 255]."""
-
-LOCAL = "local"
-"""Revision in the record of a teacher that was loaded from a folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -12,8 +12,8 @@ from torch import Tensor
 from nervid.errors import InputError
 from nervid.retrieval.aligned import AlignedFile, read_aligned
 from nervid.retrieval.moment import Moment, best_moments, find_moments, smooth
-from nervid.retrieval.query import LOCAL, Image, Query, check_teacher
-from nervid.teachers import Teacher, TeacherRecord, load_teacher
+from nervid.retrieval.query import Image, Query, check_teacher
+from nervid.teachers import Teacher, TeacherRecord, load_recorded, load_teacher
 
 StrPath = str | os.PathLike[str]
 """A path, as every function here takes it."""
@@ -75,7 +75,8 @@ def search(
         threshold: Lowest score of a frame that counts, -1 to 1, for all files; None for each file's own,
             halfway between its background and its best (see ``nervid.retrieval.moment``).
         teacher: What turns words and images into vectors, or its name or folder; None for the one that the
-            files name. ``like`` needs none and loads none.
+            files name, if it is on this machine (``nervid.teachers.load_recorded``). ``like`` needs none and
+            loads none.
         device: Where a teacher that is loaded here runs: "cpu", "cuda", "cuda:1".
 
     Returns:
@@ -159,14 +160,15 @@ def _query_vector(
         other = read_aligned(query.like[0])
         _check_same_teacher(file, other)
         return other.vector_at(query.like[1])
-    if teacher is None:
+    if teacher is None or isinstance(teacher, str):
+        record = file.teacher
         try:
-            teacher = load_teacher(file.teacher.name, device=device)
+            if teacher is None:
+                teacher = load_recorded(record, device=device)
+            else:
+                teacher = load_teacher(teacher, device=device, sha256=record.sha256)
         except InputError as error:
-            place = "; it was in a folder, give that as teacher" if file.teacher.revision == LOCAL else ""
-            raise InputError(f"{file.path} is aligned with {file.teacher.name}: {error}{place}") from error
-    elif isinstance(teacher, str):
-        teacher = load_teacher(teacher, device=device)
+            raise InputError(f"{file.path} is aligned with {record.name}: {error}") from error
     check_teacher(teacher.record, file.teacher, file.path)
     return query.vector(teacher, picture)
 

@@ -1,6 +1,7 @@
-"""Models of a hub, brought into the hub's own cache."""
+"""Models of a hub: brought into the hub's own cache, or found there."""
 
 import importlib
+import re
 from pathlib import Path
 from typing import Final
 
@@ -54,3 +55,23 @@ def download(name: str) -> Path:
             f"'hf download {name} --local-dir FOLDER', then name that folder as the teacher"
         ) from error
     return folder
+
+
+def find_cached(name: str, revision: str) -> Path | None:
+    """Return the folder of one snapshot in the hub's cache, or None; the hub is not asked.
+
+    Args:
+        name: Owner and model.
+        revision: Its commit, 40 hexadecimal digits; anything else, such as a branch, is never there.
+
+    Raises:
+        MissingExtraError: If transformers, which brings huggingface_hub along, is not installed.
+    """
+    transformers()
+    hub = importlib.import_module("huggingface_hub")
+    if re.fullmatch("[0-9a-f]{40}", revision) is None:
+        return None
+    try:
+        return Path(hub.snapshot_download(name, revision=revision, local_files_only=True))
+    except (OSError, ValueError):  # what it raises for a snapshot or a name that is not there
+        return None

@@ -10,12 +10,12 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from nervid.errors import InputError
-from nervid.teachers.download import FILES, download
+from nervid.teachers.download import FILES, download, find_cached
 from nervid.teachers.images import Preprocessing
 from nervid.teachers.library import load_model, load_tokenizer
-from nervid.teachers.record import TeacherRecord
+from nervid.teachers.record import LOCAL, TeacherRecord
 from nervid.teachers.vectors import unit_vectors
-from nervid.teachers.weights import checksum
+from nervid.teachers.weights import check_weights, checksum
 
 _IMAGES, _TEXTS = 16, 64
 """Items per batch, untuned; they bound memory."""
@@ -54,14 +54,19 @@ class HubTeacher:
         name: For the record and messages.
         revision: Commit of the hub, or ``local``.
         device: Where both networks run.
+        sha256: What the weights' checksum must be; compared before any of them is loaded.
 
     Raises:
-        InputError: If a file is missing, cannot be read or does not belong to a CLIP or SigLIP model.
+        InputError: If a file is missing, cannot be read or does not belong to a CLIP or SigLIP model, or the
+            weights are others.
         MissingExtraError: If transformers is not installed.
     """
 
-    def __init__(self, folder: Path, *, name: str, revision: str, device: str = "cpu") -> None:
-        weights = weight_files(folder, name)
+    def __init__(
+        self, folder: Path, *, name: str, revision: str, device: str = "cpu", sha256: str | None = None
+    ) -> None:
+        ours = checksum(weight_files(folder, name))
+        check_weights(name, ours, sha256)
         model_type = _read_json(folder / "config.json", name).get("model_type")
         if model_type not in FAMILIES:
             raise InputError(
@@ -82,7 +87,7 @@ class HubTeacher:
         self._record = TeacherRecord(
             name=name,
             revision=revision,
-            sha256=checksum(weights),
+            sha256=ours,
             dimension=self._family.dimension(self._model.config),
         )
 
@@ -118,17 +123,17 @@ class HubTeacher:
         return unit_vectors(queries, compute, batch=_TEXTS, record=self.record)
 
 
-def open_folder(folder: Path, *, device: str = "cpu") -> HubTeacher:
+def open_folder(folder: Path, *, device: str = "cpu", sha256: str | None = None) -> HubTeacher:
     """Open a local folder in the hub's layout; its name in the record is the folder's own.
 
     Raises:
         InputError: As `HubTeacher`.
         MissingExtraError: If transformers is not installed.
     """
-    return HubTeacher(folder, name=folder.resolve().name, revision="local", device=device)
+    return HubTeacher(folder, name=folder.resolve().name, revision=LOCAL, device=device, sha256=sha256)
 
 
-def open_hub(name: str, *, device: str = "cpu") -> HubTeacher:
+def open_hub(name: str, *, device: str = "cpu", sha256: str | None = None) -> HubTeacher:
     """Open a model of the hub, downloading it where the hub's cache has no copy.
 
     Raises:
@@ -137,7 +142,22 @@ def open_hub(name: str, *, device: str = "cpu") -> HubTeacher:
     """
     snapshot = download(name)
     # The hub's cache names the folder of a snapshot after its commit.
-    return HubTeacher(snapshot, name=name, revision=snapshot.name, device=device)
+    return HubTeacher(snapshot, name=name, revision=snapshot.name, device=device, sha256=sha256)
+
+
+def open_cached(record: TeacherRecord, *, device: str = "cpu") -> HubTeacher | None:
+    """Open the very commit that a record names, if the hub's cache has it; the hub is not asked.
+
+    Raises:
+        InputError: As `HubTeacher`.
+        MissingExtraError: If transformers is not installed.
+    """
+    snapshot = find_cached(record.name, record.revision)
+    if snapshot is None:
+        return None
+    return HubTeacher(
+        snapshot, name=record.name, revision=record.revision, device=device, sha256=record.sha256
+    )
 
 
 def weight_files(folder: Path, name: str) -> list[Path]:
@@ -160,9 +180,13 @@ def weight_files(folder: Path, name: str) -> list[Path]:
             weights = [folder / whole]
         elif index.is_file():
             shards = _read_json(index, name).get("weight_map")
-            names = set(shards.values()) if isinstance(shards, dict) else set()
-            # Bare names, since an index is not to be trusted with paths.
-            weights = [folder / Path(str(shard)).name for shard in sorted(map(str, names))]
+            names = sorted(set(map(str, shards.values()))) if isinstance(shards, dict) else []
+            # Else transformers would load files that the checksum is not of.
+            if strays := [shard for shard in names if Path(shard).name != shard]:
+                raise InputError(
+                    f"teacher {name}: {index} names {strays[0]!r:.80}, a file elsewhere; replace it"
+                )
+            weights = [folder / shard for shard in names]
         if weights:
             break
     missing += [path.name for path in weights if not path.is_file()] if weights else ["model.safetensors"]

@@ -26,7 +26,7 @@ def transformers() -> ModuleType:
 
 
 def load_model(folder: Path, class_name: str, *, teacher: str, device: str) -> Any:  # noqa: ANN401 - transformers' classes
-    """Read a model from a local folder, as float32 and ready to run.
+    """Read a model from a local folder, as float32 and ready to run; no code in the folder is run.
 
     Args:
         folder: Holds config.json and the weights.
@@ -41,7 +41,12 @@ def load_model(folder: Path, class_name: str, *, teacher: str, device: str) -> A
     """
     with _one_line(f"teacher {teacher}: cannot read the model in {folder}"), _quiet():
         model, report = getattr(transformers(), class_name).from_pretrained(
-            folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
+            folder,
+            local_files_only=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+            # Of pickled weights: tensors and nothing else, whatever the default becomes.
+            weights_only=True,
         )
         # transformers draws what is missing at random and goes on.
         if lacking := sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]])):

@@ -10,6 +10,8 @@ from nervid.errors import CorruptSectionError, InputError
 MAX_DIMENSION = 4096
 MAX_NAME = 200
 """Characters in a name or a revision."""
+LOCAL = "local"
+"""Revision of a teacher that was loaded from a folder."""
 _FIELDS = ("name", "revision", "sha256", "dimension")
 
 

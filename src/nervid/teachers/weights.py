@@ -31,3 +31,21 @@ def checksum(files: Iterable[Path]) -> str:
         except OSError as error:
             raise InputError(f"cannot read the weights {path}: {error.strerror}") from error
     return digest.hexdigest()
+
+
+def check_weights(name: str, ours: str, wanted: str | None) -> None:
+    """Refuse weights that have another checksum than a file says; None wants none.
+
+    Args:
+        name: The teacher's, for the message.
+        ours: What :func:`checksum` returned.
+        wanted: SHA-256 in the record of an aligned file.
+
+    Raises:
+        InputError: If they differ.
+    """
+    if wanted is not None and ours != wanted:
+        raise InputError(
+            f"teacher {name}: the SHA-256 of its weights is {ours}, wanted {wanted}; its vectors mean "
+            "something else, search with the teacher of the file"
+        )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LayerShape:
-    """One linear layer or square convolution with a bias."""
+    """One linear layer or square convolution."""
 
     inputs: int
     """Input channels."""
@@ -15,11 +15,13 @@ class LayerShape:
     """Side of the convolution's window; 1 for a linear layer."""
     sites: int
     """Positions at which the layer runs for one frame; 1 for a linear layer."""
+    has_bias: bool = True
+    """Whether a bias is added."""
 
     @property
     def parameters(self) -> int:
-        """Weights and biases: ``inputs * outputs * kernel**2 + outputs``."""
-        return self.inputs * self.outputs * self.kernel**2 + self.outputs
+        """Weights and biases: ``inputs * outputs * kernel**2 + outputs``, the last only with a bias."""
+        return self.inputs * self.outputs * self.kernel**2 + self.outputs * self.has_bias
 
     @property
     def macs(self) -> int:

@@ -47,6 +47,11 @@ class PyramidConfig(RepresentationConfig, ABC):
         return tuple(min(self.kernel_min + 2 * stage, self.kernel_max) for stage in range(len(self.strides)))
 
     @property
+    def head_kernel(self) -> int:
+        """Side of the head's window."""
+        return HEAD_KERNEL
+
+    @property
     def pyramid_layers(self) -> tuple[LayerShape, ...]:
         """Blocks, head."""
         widths, sites = self.widths, self.sites
@@ -54,7 +59,7 @@ class PyramidConfig(RepresentationConfig, ABC):
             LayerShape(widths[stage], widths[stage + 1] * stride**2, self.kernels[stage], sites[stage])
             for stage, stride in enumerate(self.strides)
         )
-        return (*blocks, LayerShape(widths[-1], 3, HEAD_KERNEL, sites[-1]))
+        return (*blocks, LayerShape(widths[-1], 3, self.head_kernel, sites[-1]))
 
     def _check_family(self) -> None:
         if self.kernel_min % 2 == 0 or self.kernel_max % 2 == 0 or self.kernel_min > self.kernel_max:
