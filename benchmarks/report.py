@@ -15,6 +15,7 @@ from typing import Any, Final
 from benchmarks.bars import ROOT, Bar, from_json, unmet_first
 from benchmarks.reproduction.records import write_text
 from benchmarks.reproduction.report import reproduction
+from benchmarks.retrieval_table import retrieval
 from benchmarks.tables import cell, heading, paragraph, table, table_of
 from nervid.errors import InputError, NervidError
 
@@ -41,6 +42,31 @@ PARTS: Final = (
     ),
     Part(file="loader.json", title="Reading frames", text="How fast frames of a file come."),
     Part(
+        file="latent_clips.json",
+        title="Latent-INR",
+        text="""Six clips, files of 0.296 bpp, recipe `quick`, one seed. `aligned` and `hnerv aligned` are the
+        same fits aligned with `conse`: `cosine` of the file's vectors with the teacher's, `share` of the file
+        that the alignment adds. `twice` is the PSNR of Latent-INR's frames drawn at twice the size against
+        the original at that size, beside its frames enlarged by a bicubic filter; `search` the time of a
+        query.""",
+    ),
+    Part(file="latent_large.json", title="Latent-INR at 640x360", text="Big Buck Bunny, whole frames."),
+    Part(
+        file="latent_rates.json",
+        title="Three networks at three rates",
+        text="Big Buck Bunny at 320x160, recipe `quick`, about the same time for every network.",
+    ),
+    Part(
+        file="latent_between.json",
+        title="Frames between",
+        text="Every second, fourth or eighth frame of Bunny at 320x160 fitted, others from mixed latents.",
+    ),
+    Part(
+        file="latent_speed.json",
+        title="Drawing pixel by pixel and patch by patch",
+        text="Networks of random weights, all in bfloat16, frames one by one.",
+    ),
+    Part(
         file="size_promise.json",
         title="Kept sizes",
         text="A file is at most 3 % smaller than asked, never larger: `share` is its size over that asked.",
@@ -57,6 +83,8 @@ PARTS: Final = (
     ),
 )
 """Files with a place of their own; any other file in the folder follows under its name."""
+RETRIEVAL: Final = "retrieval.json"
+"""The file that has a page's part written for it, ``benchmarks.retrieval_table``."""
 
 
 def page(benchmarks: Path) -> str:
@@ -69,7 +97,7 @@ def page(benchmarks: Path) -> str:
         InputError: If a file there is not JSON, or not what its section shows.
     """
     results = benchmarks / "results"
-    known = [part.file for part in PARTS]
+    known = [*(part.file for part in PARTS), RETRIEVAL]
     others = sorted(path.name for path in results.glob("*.json") if path.name not in known)
     parts = [*PARTS, *(Part(file=name, title=heading(Path(name).stem).capitalize()) for name in others)]
     blocks = ["# Results\n"]
@@ -81,6 +109,8 @@ def page(benchmarks: Path) -> str:
         )
     )
     blocks += reproduction(results / "reproduce")
+    if (results / RETRIEVAL).is_file():
+        blocks += retrieval(_read(results / RETRIEVAL))
     for part in parts:
         if (results / part.file).is_file():
             blocks += _section(part, _read(results / part.file))

@@ -55,13 +55,14 @@ def quality(fitted: FittedSegment, frames: torch.Tensor) -> float:
         ("hnerv", "hnerv", 60, 18.0),
         ("nerv", "quick", 120, 22.0),
         ("nerv", "nerv", 60, 13.0),
-        ("latent-inr", "quick", 120, 22.0),
+        ("latent-inr", "quick", 60, 22.0),
+        ("latent-inr-pixel", "quick", 60, 22.0),
     ],
 )
 def test_each_network_learns_a_small_clip(
     model: str, recipe: RecipeName, epochs: int, least_db: float, tiny_frames: np.ndarray
 ) -> None:
-    """300 steps for HNeRV, 600 for the others, fine-tuning included, to 6 bits."""
+    """300 steps in 60 epochs, fine-tuning included, to 6 bits."""
     frames = torch.from_numpy(tiny_frames)
     assert quality(fit_segment(frames, plan(model, recipe, epochs=epochs), Hooks()), frames) >= least_db
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nervid.errors import InputError
-from nervid.models.config import HnervConfig, ModelConfig, NervConfig, from_json, to_json
+from nervid.models.config import HnervConfig, LatentInrConfig, ModelConfig, NervConfig, from_json, to_json
 from nervid.models.papers import nerv_paper
 from nervid.models.registry import build
 from nervid.models.sizing import (
@@ -22,8 +22,8 @@ from nervid.models.sizing import (
 
 from .strategies import model_configs
 
-Family = Literal["nerv", "hnerv", "latent-inr"]
-FAMILIES: list[Family] = ["nerv", "hnerv", "latent-inr"]
+Family = Literal["nerv", "hnerv", "latent-inr", "latent-inr-pixel"]
+FAMILIES: list[Family] = ["nerv", "hnerv", "latent-inr", "latent-inr-pixel"]
 
 
 @given(model_configs())
@@ -86,7 +86,7 @@ def test_any_budget_is_kept_or_refused_with_the_minimum(
             solve(name, frames=frames, height=height, width=width, parameters=parameters)
     else:
         config = solve(name, frames=frames, height=height, width=width, parameters=parameters)
-        assert config.name == name
+        assert config.name == name.removesuffix("-pixel")
         assert (config.frames, config.height, config.width) == (frames, height, width)
         assert budget_used(config, parameters) <= 1.0
         assert from_json(to_json(config)) == config
@@ -113,3 +113,12 @@ def test_a_budget_beyond_all_limits_gets_a_config_within_them() -> None:
     assert isinstance(hnerv, HnervConfig)
     assert parameter_count(nerv) <= 2**28
     assert max(layer.values for layer in hnerv.layers) <= 2**31
+
+
+@pytest.mark.parametrize(("name", "pixel_wise"), [("latent-inr", False), ("latent-inr-pixel", True)])
+def test_latent_inr_uses_a_budget_to_within_a_channel(name: Family, pixel_wise: bool) -> None:
+    config = solve(name, frames=132, height=160, width=320, parameters=340_000)
+    assert isinstance(config, LatentInrConfig)
+    assert config.is_pixel_wise == pixel_wise
+    assert 0.97 <= budget_used(config, 340_000) <= 1.0
+    assert config.latent_size == 32

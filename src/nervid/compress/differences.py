@@ -21,8 +21,9 @@ def to_differences(
         The first frame's codes (none if there are no frames) and one difference fewer than frames.
 
     Example:
-        >>> to_differences(np.array([[3], [4], [-8], [7]]), 4)
-        (array([[3]], dtype=int8), array([[1], [4], [-1]], dtype=int8))
+        >>> first, later = to_differences(np.array([[3], [4], [-8], [7]]), 4)
+        >>> first.tolist(), later.tolist()
+        ([[3]], [[1], [4], [-1]])
     """
     # uint8 arithmetic wraps at 256, of which 2**bits is a divisor.
     wrapped = codes.astype(np.uint8)
