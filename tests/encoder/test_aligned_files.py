@@ -133,7 +133,7 @@ def test_no_size_is_refused_for_a_head_of_many_inputs(
         return alignment.inputs
 
     found = []
-    for size in range(3000, 500, -200):
+    for size in range(2600, 500, -400):
         try:
             found.append(inputs(size))
         except InputError:
