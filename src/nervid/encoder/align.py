@@ -28,8 +28,8 @@ KEPT_COSINE: Final = 0.995
 """Mean cosine of a head's best vectors with the teacher's; the fewest directions that keep it are stored."""
 MOST_INPUTS: Final = 64
 """Most numbers of an embedding that a head is made to read."""
-LATENT_REACH: Final = 0.5
-"""Standard deviation that the first of a latent's aligned numbers starts with; chosen, untuned."""
+LATENT_REACH: Final = 1.0
+"""Standard deviation that the first of a latent's aligned numbers starts with; 0.5 and 2 did as well."""
 HNERV_REACH: Final = 2.0
 """The same for HNeRV: all numbers of an embedding share one quantization step, and its encoder makes the
 others with deviations of 3 to 5."""

@@ -15,7 +15,7 @@ what the finest grid takes, so that the grids are solved coarser, not finer, to 
 FEWEST_BITS: Final = 2.0
 """Coded bits per stored number below which a network of these families falls apart."""
 
-HEAD_SHARE: Final = 0.05
+HEAD_SHARE: Final = 0.03
 """Most of a size that an alignment's head with more than ``LEAST_LATENT`` inputs may take."""
 NUMBERS_SHARE: Final = 0.1
 """Most of it that the numbers may take which such a head reads."""
