@@ -1,6 +1,7 @@
 """Search by latents: does a file find what its teacher would find, and how fast is one file of ten minutes?
 
 python -m benchmarks.retrieval             # goes on where it was stopped; keeps files under out/retrieval
+python -m benchmarks.retrieval film        # one part: fidelity or film
 python -m benchmarks.retrieval --smallest  # seconds: toy frames and a toy teacher, nothing is kept
 python -m benchmarks.retrieval --shots 6 --film-seconds 30  # a part of it; nothing is recorded
 
@@ -55,12 +56,13 @@ AT_ONCE: Final = 64
 """Frames that the teacher is shown together."""
 OUT_OF_TIME: Final = 75
 """Exit code that asks for another call: EX_TEMPFAIL of sysexits.h."""
+PARTS: Final = ("fidelity", "film")
 SHOTS: Final = 100
 TEXTS: Final = 200
-RATE: Final = 0.6
-"""Bits per pixel of these small frames: as many bytes a frame as 0.1 bpp has at 424x240."""
-ITEM_OPTIONS: Final = {"epochs": 2, "bpp": RATE}
-FILM_OPTIONS: Final = {"epochs": 1, "bpp": RATE}
+ITEM_OPTIONS: Final = {"epochs": 2, "bpp": 1.4}
+"""Bits per pixel of these small frames: as many bytes a frame as 0.1 bpp has at 640x360."""
+FILM_OPTIONS: Final = {"epochs": 1, "bpp": 0.6}
+"""As many bytes a frame as 0.1 bpp has at 424x240."""
 TIMED: Final = (
     "a rabbit in a meadow",
     "a bird on a branch",
@@ -158,20 +160,30 @@ def one_film(
     }
 
 
-def record_bars(facts: dict[str, Any]) -> None:
-    """Print and record what was promised."""
-    (every, *_) = facts["fidelity"]["recall"]
+def record_fidelity(facts: Mapping[str, Any]) -> None:
+    """Print and record what was promised of rankings."""
+    (every, *_) = facts["recall"]
     for k in (1, 10):
         by_file, by_teacher = every[f"r_at_{k}_file_percent"], every[f"r_at_{k}_teacher_percent"]
         apart = round(abs(by_file - by_teacher), 2)
         keep(f"R@{k} by files' vectors and by the teacher's, difference", apart, "points", "<= 1", apart <= 1)
-    fidelity, film = facts["fidelity"], facts["film"]
-    tau, worst = fidelity["kendall_tau_items"], fidelity["worst_cosine"]
+    tau, worst = facts["kendall_tau_items"], facts["worst_cosine"]
     keep("Kendall's tau of both rankings of items, mean over queries", tau, "", ">= 0.9", tau >= 0.9)
     keep("Cosine of a file's vectors with the teacher's, worst item", worst, "", ">= 0.95", worst >= 0.95)
-    speed, share = film["median_milliseconds"], film["share_read_percent"]
+
+
+def record_film(facts: Mapping[str, Any]) -> None:
+    """Print and record what was promised of one long file."""
+    speed, share = facts["median_milliseconds"], facts["share_read_percent"]
     keep("One file of ten minutes: a query, open and search", speed, "ms", "< 100", speed < 100)
     keep("One file of ten minutes: share read by a query", share, "%", "< 5", share < 5)
+
+
+def write(part: str, facts: Mapping[str, Any]) -> None:
+    """Put a part's facts, with the commit that was measured, beside the other's."""
+    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+    known |= {"command": COMMAND, "hardware": asdict(hardware()), part: {**facts, "commit": commit()}}
+    RESULTS.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
 
 
 def keep(row: str, value: float, unit: str, target: str, met: bool) -> None:
@@ -216,11 +228,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Measure search by the vectors that files store.")
     add = parser.add_argument
+    add("parts", nargs="*", default=list(PARTS), help=f"of {' and '.join(PARTS)}; both if none is named")
     add("--smallest", action="store_true", help="only try that every measurement runs")
     add("--shots", type=int, default=SHOTS, help=f"of the film, default {SHOTS}; others are not recorded")
     add("--film-seconds", type=float, help="only that much of the film in one file; not recorded")
     add("--teach", type=float, metavar="SECONDS", help="only show the teacher frames, no longer than that")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"wanted {' or '.join(PARTS)}, got {' '.join(sorted(unknown))}")
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -237,22 +253,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         items = natural_items(cache) + film_items(whole, frames, options.shots)
         if options.teach is not None:
             return teach(teacher, [*(item.frames for item in items), frames], options.teach)
-        facts: dict[str, Any] = {
-            "command": COMMAND,
-            "commit": commit(),
-            "hardware": asdict(hardware()),
-            "fidelity": fidelity(items, teacher, first_labels, WORK),
-        }
-        print({key: value for key, value in facts["fidelity"].items() if key not in ("queries", "files")})
-        if options.film_seconds is not None:
-            whole = nervid.read(frames[: round(24 * options.film_seconds)], frame_rate=24)
-        print(f"one file of {len(whole)} frames:", flush=True)
-        facts["film"] = one_film(whole, teacher, WORK)
-        print(facts["film"])
+        if "fidelity" in options.parts:
+            found = fidelity(items, teacher, first_labels, WORK)
+            print({key: value for key, value in found.items() if key not in ("queries", "files")})
+            if options.shots == SHOTS:
+                write("fidelity", found)
+                record_fidelity(found)
+        if "film" in options.parts:
+            if options.film_seconds is not None:
+                whole = nervid.read(frames[: round(24 * options.film_seconds)], frame_rate=24)
+            print(f"one file of {len(whole)} frames:", flush=True)
+            found = one_film(whole, teacher, WORK)
+            print(found)
+            if options.film_seconds is None:
+                write("film", found)
+                record_film(found)
         print(f"{time.monotonic() - started:.0f} seconds")
-        if options.shots == SHOTS and options.film_seconds is None:
-            RESULTS.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-            record_bars(facts)
     except NervidError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1

@@ -16,9 +16,11 @@ def retrieval(facts: Mapping[str, Any]) -> Iterator[str]:
         facts: What ``benchmarks.retrieval`` left in ``benchmarks/results/retrieval.json``.
     """
     yield "## Search by latents\n"
-    yield from _fidelity(facts["fidelity"])
-    yield from _film(facts["film"])
-    yield f"`{facts['command']}` at {facts['commit']} on {facts['hardware']['cpu']}\n"
+    for part, blocks in (("fidelity", _fidelity), ("film", _film)):
+        if part in facts:
+            yield from blocks(facts[part])
+            commit = facts[part]["commit"]
+            yield f"`{facts['command']} {part}` at {commit} on {facts['hardware']['cpu']}\n"
 
 
 def _fidelity(facts: Mapping[str, Any]) -> Iterator[str]:

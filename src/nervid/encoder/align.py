@@ -24,7 +24,7 @@ FRAMES_AT_ONCE: Final = 16
 """Frames that a teacher is shown together."""
 STRENGTH: Final = 0.01
 """Weight of the alignment in the loss; the paper's lambda."""
-KEPT_COSINE: Final = 0.995
+KEPT_COSINE: Final = 0.998
 """Mean cosine of a head's best vectors with the teacher's; the fewest directions that keep it are stored."""
 MOST_INPUTS: Final = 64
 """Most numbers of an embedding that a head is made to read."""
