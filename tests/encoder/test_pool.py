@@ -140,6 +140,7 @@ def test_a_killed_process_is_one_line_that_says_so(
     assert all(process.returncode is not None for process in started)
 
 
+@pytest.mark.slow
 def test_an_error_of_the_caller_leaves_no_process(
     clip: nervid.Clip, started: list[subprocess.Popen[bytes]]
 ) -> None:
@@ -152,7 +153,8 @@ def test_an_error_of_the_caller_leaves_no_process(
     assert all(process.returncode is not None for process in started)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_or_stopped_command_leaves_no_process_and_goes_on_to_the_same_bytes(
     how: signal.Signals, clip: nervid.Clip, tmp_path: Path
 ) -> None:
