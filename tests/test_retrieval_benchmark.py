@@ -247,9 +247,9 @@ def test_the_page_has_a_section() -> None:
     }
     facts = {
         "command": "do it",
-        "commit": "abc1234",
         "hardware": {"cpu": "a CPU", "cores": 2, "gpu": None},
         "fidelity": {
+            "commit": "abc1234",
             "texts": 200,
             "items": 3,
             "frames": 1234,
@@ -265,6 +265,7 @@ def test_the_page_has_a_section() -> None:
             "files": [{"item": "cup", "cosine": 0.98}, {"item": "box", "cosine": 0.97}],
         },
         "film": {
+            "commit": "def5678",
             "seconds": 596.5,
             "frames": 14315,
             "width": 176,
@@ -287,7 +288,8 @@ def test_the_page_has_a_section() -> None:
     assert "\n| all texts | 200 | 40.5 | 41 | 80 | 81 |\n| phrases | 136 |" in text
     assert "| the same, lowest items | box 0.97, cup 0.98 |\n" in text
     assert "| 12,000,000 | 0.4 | 140 | 20.12 | 0.96 | 85 | 400,000 | 3.33 |\n" in text
-    assert text.endswith("`do it` at abc1234 on a CPU\n")
+    assert "\n`do it fidelity` at abc1234 on a CPU\n" in text
+    assert text.endswith("`do it film` at def5678 on a CPU\n")
     assert max(map(len, text.splitlines())) <= 118
 
 
