@@ -21,6 +21,7 @@ def test_the_smallest_run_measures_both_networks_and_records_nothing() -> None:
         assert 0.97 * 8_000 <= clip[network]["bytes"] <= 8_000
     # The truth at twice the size is every pixel four times; nobody draws that exactly.
     assert 5 < clip["twice_db"] < 60
+    assert abs(clip["twice_db"] - clip["twice, bicubic_db"]) < 1
     # Every second frame was fitted: seven lie between two that were.
     assert between["frames between"] == 7
     assert [path.read_bytes() for path in kept] == before

@@ -125,8 +125,8 @@ class Decoder:
             size: Height and width, as for :meth:`frame_at`.
 
         Raises:
-            InputError: If the frames lie in different segments, the representation stores no embeddings, or
-                ``share`` is outside 0 to 1.
+            InputError: If the frames lie in different segments, the representation stores no embeddings,
+                ``share`` is outside 0 to 1, or ``size`` is out of range.
 
         Source:
             Latent-INR (Maiya et al., ECCV 2024, arXiv:2408.02672), interpolation.

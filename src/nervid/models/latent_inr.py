@@ -1,6 +1,5 @@
 """LatentInr: frame index -> latent -> modulated layers over coordinates -> blocks -> frame."""
 
-from contextlib import AbstractContextManager
 from math import pi, sqrt
 from typing import cast
 
@@ -19,7 +18,7 @@ LATENT_FREQUENCY = 0.045
 GRID_DEVIATION = 0.5
 """Standard deviation of a fresh grid's numbers; untuned."""
 SITES_AT_ONCE = 4096
-"""Sites that a pixel-wise network draws together when it need not learn: few enough for a core's cache."""
+"""Sites that a pixel-wise network draws together when it need not learn, to stay in a cache; untuned."""
 
 
 class ModulatedLinear(nn.Module):
@@ -118,7 +117,7 @@ class LatentInr(Representation[LatentInrConfig]):
         if self.config.is_pixel_wise:
             return self._pixels(sites, embedding, rows, columns)
         # The modulated layers are small, and errors there are drawn large: float32 in any case.
-        with self._in_float32():
+        with torch.autocast(embedding.device.type, enabled=False):
             features = self._modulated(sites, embedding)
         base = features.reshape(len(embedding), rows, columns, -1).permute(0, 3, 1, 2)
         return climb(base, self.blocks, self.head, self.config)
@@ -188,9 +187,6 @@ class LatentInr(Representation[LatentInrConfig]):
             weight, bias = convolution.weight.flatten(1), convolution.bias
             features = self._activate(F.linear(features.to(weight.dtype), weight, bias))
         return F.linear(features, self.head.weight.flatten(1), self.head.bias)
-
-    def _in_float32(self) -> AbstractContextManager[None]:
-        return torch.autocast(self.embeddings.device.type, enabled=False)
 
 
 def smooth_latents(frames: int, size: int) -> Float[Tensor, "frames size"]:
