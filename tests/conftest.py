@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
 # Before torch is loaded, here and in the processes that tests start: on frames this small a second thread
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A slow or busy machine must not fail a property test by the clock.
-settings.register_profile("nervid", deadline=None)
+settings.register_profile("nervid", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("nervid")
 
 

@@ -116,7 +116,7 @@ def test_cosines_and_lengths_are_those_of_the_vectors(has_map: bool) -> None:
     wanted = (numbers @ weight.T + bias if has_map else numbers).astype(np.float64)
     lengths = np.linalg.norm(wanted, axis=1)
     assert frames.shape == wanted.shape
-    np.testing.assert_allclose(frames.lengths(), lengths, rtol=1e-6)
+    np.testing.assert_allclose(frames.lengths, lengths, rtol=1e-6)
     np.testing.assert_allclose(frames.rows(), wanted / lengths[:, None], atol=1e-6)
     np.testing.assert_array_equal(frames.rows(slice(3, 5)), frames.rows()[3:5])
     query = np.eye(wanted.shape[1], dtype=np.float32)[2]

@@ -2,7 +2,7 @@
 
 import json
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -122,22 +122,17 @@ class FrameVectors:
     """The first numbers of each frame's embedding."""
     weight: Float32[np.ndarray, "dimension inputs"] | None = None
     bias: Float32[np.ndarray, " dimension"] | None = None
+    lengths: Float64[np.ndarray, " frames"] = field(init=False)
+    """The length that each vector has before it is divided by it."""
+
+    def __post_init__(self) -> None:
+        """Compute the lengths, which every use needs."""
+        object.__setattr__(self, "lengths", self._lengths())
 
     @property
     def shape(self) -> tuple[int, int]:
         """Frames, and numbers in a vector."""
         return len(self.numbers), (self.numbers if self.weight is None else self.weight.T).shape[1]
-
-    def lengths(self) -> Float64[np.ndarray, " frames"]:
-        """Return the length that each vector has before it is divided by it."""
-        numbers = self.numbers.astype(np.float64)
-        if self.weight is None or self.bias is None:
-            return np.asarray(np.sqrt(np.einsum("ij,ij->i", numbers, numbers)))
-        # |W e + b|^2 = e W'W e + 2 b'W e + b'b, and W'W is small.
-        weight, bias = self.weight.astype(np.float64), self.bias.astype(np.float64)
-        squares = np.einsum("ij,ij->i", numbers @ (weight.T @ weight), numbers)
-        squares = squares + numbers @ (2 * bias @ weight) + bias @ bias
-        return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
     def cosines(self, query: Float[np.ndarray, " dimension"]) -> Float64[np.ndarray, " frames"]:
         """Return the cosine of each vector with a query of length 1."""
@@ -146,7 +141,7 @@ class FrameVectors:
             products: np.ndarray = self.numbers @ direction
         else:
             products = self.numbers @ (direction @ self.weight) + self.bias @ direction
-        return np.asarray(products / self.lengths())
+        return np.asarray(products / self.lengths)
 
     def rows(self, frames: slice = slice(None)) -> Float32[np.ndarray, "frames dimension"]:
         """Return the vectors of some frames, or of all."""
@@ -156,6 +151,16 @@ class FrameVectors:
         else:
             rows = numbers @ self.weight.T + self.bias
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
+
+    def _lengths(self) -> Float64[np.ndarray, " frames"]:
+        numbers = self.numbers.astype(np.float64)
+        if self.weight is None or self.bias is None:
+            return np.asarray(np.sqrt(np.einsum("ij,ij->i", numbers, numbers)))
+        # |W e + b|^2 = e W'W e + 2 b'W e + b'b, and W'W is small.
+        weight, bias = self.weight.astype(np.float64), self.bias.astype(np.float64)
+        squares = np.einsum("ij,ij->i", numbers @ (weight.T @ weight), numbers)
+        squares = squares + numbers @ (2 * bias @ weight) + bias @ bias
+        return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
 
 def read_frame_vectors(file: NervFile, alignment: StoredAlignment) -> FrameVectors:
@@ -184,7 +189,7 @@ def read_frame_vectors(file: NervFile, alignment: StoredAlignment) -> FrameVecto
     head = alignment.head
     maps = () if head is None else (head.weight.values().numpy(), head.bias.values().numpy())
     vectors = FrameVectors(np.concatenate(parts), *maps)
-    lengths = vectors.lengths()
+    lengths = vectors.lengths
     if not np.isfinite(lengths).all() or bool((lengths < LEAST_LENGTH).any()):
         raise CorruptSectionError(
             f"section EMBD: an embedding has no direction in the teacher's space; {_CURE}"

@@ -143,12 +143,13 @@ def _check_limits(config: RepresentationConfig) -> None:
     """Raise InputError for a network too large to be meant."""
     if not 1 <= min(config.widths) <= max(config.widths) <= MAX_CHANNELS:
         raise InputError(f"every width must be 1 to {MAX_CHANNELS} channels, got {config.widths}")
-    numbers = parameter_count(config) + embedding_count(config)
+    layers = config.layers  # made anew at every look, and every segment of a file has a config to check
+    numbers = sum(layer.parameters for layer in layers) + embedding_count(config)
     if numbers > MAX_PARAMETERS:
         raise InputError(
             f"a network may hold at most {MAX_PARAMETERS} numbers, got {numbers}; make it smaller"
         )
-    values = max(layer.values for layer in config.layers)
+    values = max(layer.values for layer in layers)
     if values > MAX_LAYER_VALUES:
         raise InputError(
             f"a layer may put out at most {MAX_LAYER_VALUES} numbers a frame, got {values}; "
