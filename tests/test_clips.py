@@ -144,6 +144,10 @@ def test_a_file_in_a_debian_package_is_read(tmp_path: Path) -> None:
     assert clips.extract(archive, ("usr/clip.mp4.gz",)) == CLIP_BYTES
     with pytest.raises(InputError, match=r"pack\.deb holds no usr/other\.mp4"):
         clips.extract(archive, ("usr/other.mp4",))
+    tar = clips.unpack_deb(archive)
+    assert (tar.name, archive.exists()) == ("pack.deb.tar", False)
+    assert clips.extract(tar, ("usr/clip.mp4.gz",)) == CLIP_BYTES
+    assert clips.unpack_deb(tar) == tar
 
 
 def test_pips_own_complaint_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

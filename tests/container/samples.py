@@ -20,6 +20,7 @@ from nervid.container import (
     TrackSummary,
     canonical_json,
 )
+from nervid.container.reference import InitializationReference
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "container_v1.nerv"
 
@@ -63,6 +64,11 @@ def header_fields(draw: st.DrawFn) -> dict[str, Any]:
     tracks = st.builds(
         TrackSummary, kind=st.sampled_from(["audio", "subtitle"]), codec=_texts, language=st.none() | _texts
     )
+    reference = st.builds(
+        InitializationReference,
+        name=st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=8),
+        sha256=st.text("0123456789abcdef", min_size=64, max_size=64),
+    )
     return {
         "width": draw(st.integers(16, 4096)),
         "height": draw(st.integers(16, 4096)),
@@ -81,6 +87,7 @@ def header_fields(draw: st.DrawFn) -> dict[str, Any]:
         "metadata": draw(st.dictionaries(_texts, _texts, max_size=3)),
         "tracks": tuple(draw(st.lists(tracks, max_size=2))),
         "provenance": draw(st.dictionaries(_texts, json_values, max_size=3)),
+        "initialization": draw(st.none() | reference),
     }
 
 

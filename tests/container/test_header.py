@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 
 from nervid.container import EvenTimestamps, Header, TrackSummary, canonical_json
+from nervid.container.reference import InitializationReference
 from nervid.errors import FormatError, InputError, UnsupportedVersionError
 
 from .samples import PLAIN, header_fields, plain_document
@@ -91,10 +92,58 @@ def test_each_missing_field_is_named(name: str) -> None:
 
 def test_a_newer_schema_asks_for_a_newer_nervid() -> None:
     with pytest.raises(UnsupportedVersionError) as caught:
-        Header.from_json(canonical_json(plain_document(schema=2)))
+        Header.from_json(canonical_json(plain_document(schema=3)))
     assert str(caught.value) == (
-        "header schema 2 is newer than 1, the newest this nervid reads; update nervid"
+        "header schema 3 is newer than 2, the newest this nervid reads; update nervid"
     )
+
+
+REFERENCE = {"name": "meta-hnerv", "sha256": "0123456789abcdef" * 4}
+
+
+def test_a_reference_to_an_initialization_raises_the_schema_for_itself_alone() -> None:
+    changed = replace(PLAIN, initialization=InitializationReference(**REFERENCE))
+    assert changed.to_json() == canonical_json(plain_document(schema=2, initialization=REFERENCE))
+    assert Header.from_json(changed.to_json()) == changed
+    assert b"initialization" not in PLAIN.to_json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"schema": 2}, "header field initialization: missing; encode the video again"),
+        ({"initialization": REFERENCE}, "header field initialization: wanted schema 2 with it, got 1"),
+        (
+            {"schema": 2, "initialization": None},
+            "header field initialization: wanted an object with name and sha256, got None",
+        ),
+        (
+            {"schema": 2, "initialization": {"name": "a"}},
+            "header field initialization.sha256: missing; encode the video again",
+        ),
+        (
+            {"schema": 2, "initialization": REFERENCE | {"name": ""}},
+            "header field initialization.name: wanted 1 to 200 printable characters, got ''",
+        ),
+        (
+            {"schema": 2, "initialization": REFERENCE | {"name": "a\nb"}},
+            "header field initialization.name: wanted 1 to 200 printable characters, got 'a\\nb'",
+        ),
+        (
+            {"schema": 2, "initialization": REFERENCE | {"sha256": "0123456789ABCDEF" * 4}},
+            "header field initialization.sha256: wanted 64 lower-case hexadecimal digits, "
+            "got '0123456789AB...3456789ABCDEF'",
+        ),
+        (
+            {"schema": 2, "initialization": REFERENCE | {"sha256": 7}},
+            "header field initialization.sha256: wanted 64 lower-case hexadecimal digits, got 7",
+        ),
+    ],
+)
+def test_a_wrong_reference_is_named(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        Header.from_json(canonical_json(plain_document(**changes)))
+    assert str(caught.value) == message
 
 
 PLAIN_JSON = PLAIN.to_json()

@@ -151,7 +151,7 @@ def test_no_size_is_refused_for_a_head_of_many_inputs(
 def test_vectors_far_from_the_teachers_are_warned_of(
     clip: nervid.Clip, teacher: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nervid.encoder.encode.LEAST_COSINE", 1.1)
+    monkeypatch.setattr("nervid.encoder.report.LEAST_COSINE", 1.1)
     report = nervid.encode(clip, **(OPTIONS | {"epochs": 1})).report
     assert any("a search may miss much; ask for more bytes" in warning for warning in report.warnings)
 

@@ -58,6 +58,7 @@ class FileFacts:
     metadata: dict[str, str]
     section_bytes: dict[str, int]
     provenance: dict[str, object]
+    initialization: dict[str, str] | None
     verified: bool
 
     def readable(self) -> list[tuple[str, str]]:
@@ -79,6 +80,9 @@ class FileFacts:
             ("tracks", ", ".join(self.tracks) or "none"),
             ("sections", ", ".join(f"{tag} {bytes_text(size)}" for tag, size in self.section_bytes.items())),
         ]
+        if self.initialization is not None:
+            rows.append(("initialization", f"{self.initialization['name']}, needed for decoding"))
+            rows.append(("its SHA-256", self.initialization["sha256"]))
         rows += self.metadata.items()
         if self.verified:
             rows.append(("checksums", "all sections are intact"))
@@ -111,6 +115,7 @@ def _facts(file: NervFile, *, verified: bool) -> FileFacts:
         metadata=dict(header.metadata),
         section_bytes=sizes,
         provenance=dict(header.provenance),
+        initialization=None if header.initialization is None else asdict(header.initialization),
         verified=verified,
     )
 

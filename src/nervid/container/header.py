@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from nervid.container.checks import check_int, check_object, check_text, item, wrong
 from nervid.container.format import MAX_FRAMES, MAX_SIDE, MIN_SIDE, SCHEMA_VERSION, TIME, canonical_json
+from nervid.container.reference import (
+    CHANGES_SCHEMA,
+    INITIALIZATION,
+    InitializationReference,
+    read_reference,
+)
 from nervid.errors import FormatError, InputError, UnsupportedVersionError
 
 MAX_TERM = (1 << 31) - 1
@@ -91,9 +98,11 @@ class Header:
     """Copied tracks, one TRAK section each, in order."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """How the file was made (nervid version, options), any JSON object; informative only."""
+    initialization: InitializationReference | None = None
+    """The initialization from whose weights the stored ones are changes; None where they are the weights."""
 
     def __post_init__(self) -> None:
-        _check_fields({item.name: getattr(self, item.name) for item in fields(self)})
+        _check_fields({entry.name: getattr(self, entry.name) for entry in fields(self)})
 
     def to_json(self) -> bytes:
         """Return the header as canonical JSON.
@@ -101,8 +110,16 @@ class Header:
         Raises:
             InputError: If ``provenance`` or a text cannot be written as JSON.
         """
-        document: dict[str, object] = {item.name: getattr(self, item.name) for item in fields(self)}
+        document: dict[str, object] = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         document["schema"] = SCHEMA_VERSION
+        if self.initialization is None:
+            del document[INITIALIZATION]
+        else:
+            document["schema"] = CHANGES_SCHEMA
+            document[INITIALIZATION] = {
+                "name": self.initialization.name,
+                "sha256": self.initialization.sha256,
+            }
         even = self.timestamps
         document["timestamps"] = TIME if even is None else {"start": even.start, "step": even.step}
         document["tracks"] = [_track_object(track) for track in self.tracks]
@@ -122,13 +139,15 @@ class Header:
         """
         document = _load_canonical(data)
         try:
-            _check_int("schema", _item(document, "schema"), 1, MAX_TERM)
-            if document["schema"] > SCHEMA_VERSION:
+            check_int("schema", item(document, "schema"), 1, MAX_TERM)
+            if document["schema"] > CHANGES_SCHEMA:
                 raise UnsupportedVersionError(
-                    f"header schema {document['schema']} is newer than {SCHEMA_VERSION}, the newest this "
+                    f"header schema {document['schema']} is newer than {CHANGES_SCHEMA}, the newest this "
                     "nervid reads; update nervid"
                 )
-            values = {item.name: _item(document, item.name) for item in fields(cls)}
+            names = [entry.name for entry in fields(cls) if entry.name != INITIALIZATION]
+            values = {name: item(document, name) for name in names}
+            values[INITIALIZATION] = read_reference(document)
             values["timestamps"] = _read_timestamps(values["timestamps"])
             for name in (*RATIOS, "segments"):
                 values[name] = _tuple(values[name])
@@ -163,8 +182,8 @@ def _read_timestamps(value: object) -> object:
     if value == TIME:
         return None
     if not isinstance(value, dict):
-        raise _wrong("timestamps", f"an object with start and step, or {TIME!r}", value)
-    start, step = (_item(value, name, "timestamps.") for name in ("start", "step"))
+        raise wrong("timestamps", f"an object with start and step, or {TIME!r}", value)
+    start, step = (item(value, name, "timestamps.") for name in ("start", "step"))
     _check_even(start, step)
     return EvenTimestamps(start=start, step=step)
 
@@ -172,8 +191,8 @@ def _read_timestamps(value: object) -> object:
 def _read_track(value: object) -> TrackSummary:
     """Return one track from its JSON object."""
     if not isinstance(value, dict):
-        raise _wrong("tracks", "a list of objects", value)
-    kind, codec = (_item(value, name, "track ") for name in ("kind", "codec"))
+        raise wrong("tracks", "a list of objects", value)
+    kind, codec = (item(value, name, "track ") for name in ("kind", "codec"))
     language = value.get("language")
     _check_track(kind, codec, language)
     return TrackSummary(kind=kind, codec=codec, language=language)
@@ -185,13 +204,6 @@ def _track_object(track: TrackSummary) -> dict[str, str]:
     return {"kind": track.kind, "codec": track.codec, **language}
 
 
-def _item(document: dict[str, Any], name: str, prefix: str = "") -> Any:  # noqa: ANN401 (JSON)
-    """Return one member of a JSON object, which must have it."""
-    if name not in document:
-        raise InputError(f"header field {prefix}{name}: missing; encode the video again")
-    return document[name]
-
-
 def _tuple(value: object) -> object:
     """Return a list as a tuple, anything else as it is for the constructor to refuse."""
     return tuple(value) if isinstance(value, list) else value
@@ -199,69 +211,48 @@ def _tuple(value: object) -> object:
 
 def _check_fields(values: Mapping[str, Any]) -> None:
     """Refuse header fields of a wrong type or out of range."""
-    _check_int("width", values["width"], MIN_SIDE, MAX_SIDE)
-    _check_int("height", values["height"], MIN_SIDE, MAX_SIDE)
-    _check_int("frames", values["frames"], 1, MAX_FRAMES)
-    _check_int("rotation", values["rotation"], -360, 360)
-    _check_int("bit_depth", values["bit_depth"], 1, 16)
+    check_int("width", values["width"], MIN_SIDE, MAX_SIDE)
+    check_int("height", values["height"], MIN_SIDE, MAX_SIDE)
+    check_int("frames", values["frames"], 1, MAX_FRAMES)
+    check_int("rotation", values["rotation"], -360, 360)
+    check_int("bit_depth", values["bit_depth"], 1, 16)
     for name in COLOR_CODES:
-        _check_int(name, values[name], 0, 255)
+        check_int(name, values[name], 0, 255)
     for name in RATIOS:
         if not isinstance(values[name], tuple) or len(values[name]) != 2:
-            raise _wrong(name, "two integers", values[name])
+            raise wrong(name, "two integers", values[name])
         for term in values[name]:
-            _check_int(name, term, 1, MAX_TERM)
+            check_int(name, term, 1, MAX_TERM)
     _check_segments(values["segments"], values["frames"])
-    _check_object("metadata", values["metadata"])
+    check_object("metadata", values["metadata"])
     for key, value in values["metadata"].items():
-        _check_text(f"metadata {reprlib.repr(key)}", value)
+        check_text(f"metadata {reprlib.repr(key)}", value)
     if not isinstance(values["tracks"], tuple):
-        raise _wrong("tracks", "a list of objects", values["tracks"])
-    _check_object("provenance", values["provenance"])
+        raise wrong("tracks", "a list of objects", values["tracks"])
+    check_object("provenance", values["provenance"])
+    if not isinstance(values[INITIALIZATION], InitializationReference | None):
+        raise wrong(INITIALIZATION, "a reference or nothing", values[INITIALIZATION])
 
 
 def _check_segments(segments: object, frames: int) -> None:
     """Refuse anything but positive frame counts that add up."""
     if not isinstance(segments, tuple):
-        raise _wrong("segments", "a list of integers", segments)
+        raise wrong("segments", "a list of integers", segments)
     for index, count in enumerate(segments):
-        _check_int(f"segments[{index}]", count, 1, MAX_FRAMES)
+        check_int(f"segments[{index}]", count, 1, MAX_FRAMES)
     if sum(segments) != frames:
-        raise _wrong("segments", f"counts that add up to {frames} frames", sum(segments))
+        raise wrong("segments", f"counts that add up to {frames} frames", sum(segments))
 
 
 def _check_even(start: object, step: object) -> None:
     """Refuse evenly spaced timestamps out of range."""
-    _check_int("timestamps.start", start, -MAX_START, MAX_START)
-    _check_int("timestamps.step", step, 1, MAX_STEP)
+    check_int("timestamps.start", start, -MAX_START, MAX_START)
+    check_int("timestamps.step", step, 1, MAX_STEP)
 
 
 def _check_track(kind: object, codec: object, language: object) -> None:
     """Refuse a track whose texts are none."""
-    _check_text("track kind", kind)
-    _check_text("track codec", codec)
+    check_text("track kind", kind)
+    check_text("track codec", codec)
     if language is not None:
-        _check_text("track language", language)
-
-
-def _wrong(name: str, wanted: str, value: object) -> InputError:
-    """Return the error of a field that is not what was wanted."""
-    return InputError(f"header field {name}: wanted {wanted}, got {reprlib.repr(value)}")
-
-
-def _check_int(name: str, value: object, low: int, high: int) -> None:
-    """Refuse anything but an int (bool is none) in [low, high]."""
-    if type(value) is not int or not low <= value <= high:
-        raise _wrong(name, f"an integer from {low} to {high}", value)
-
-
-def _check_text(name: str, value: object) -> None:
-    """Refuse anything but str."""
-    if not isinstance(value, str):
-        raise _wrong(name, "text", value)
-
-
-def _check_object(name: str, value: object) -> None:
-    """Refuse anything but a mapping with str keys."""
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise _wrong(name, "an object with text keys", value)
+        check_text("track language", language)

@@ -45,8 +45,8 @@ class Dataset(data.Dataset[Any]):
 
     Raises:
         InputError: If a file is missing, there is none, no file is long enough for an item, an argument is
-            out of its range, or frames differ in size from file to file and no transform is there that
-            could give them one.
+            out of its range, a file needs an initialization that is not there, or frames differ in size from
+            file to file and no transform is there that could give them one.
         FormatError: If a file is not .nerv, newer than this nervid, or damaged.
 
     Example:

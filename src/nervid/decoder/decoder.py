@@ -19,6 +19,7 @@ from nervid.decoder.metadata import VideoMetadata
 from nervid.decoder.network import draw_embedding, draw_frame, half_from, load_network
 from nervid.errors import InputError
 from nervid.hardware import reuse_freed_memory
+from nervid.initializations.library import find_by_sha256
 from nervid.models.representation import Representation
 from nervid.video import Color, Track, VideoInfo
 
@@ -48,7 +49,8 @@ class Decoder:
 
     Raises:
         FormatError: If the file is not .nerv, newer than this nervid, or damaged.
-        InputError: If the file does not exist or the device is not there.
+        InputError: If the file does not exist, the device is not there, or the file's weights are changes
+            from an initialization that is not there; says where to put it.
     """
 
     def __init__(
@@ -63,6 +65,14 @@ class Decoder:
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise InputError(f"device {device} was asked for, but no CUDA device is there; use cpu")
         self._file = NervFile.open(source)
+        try:
+            reference = self._file.header.initialization
+            self._initialization = (
+                None if reference is None else find_by_sha256(reference.sha256, name=reference.name)
+            )
+        except InputError:
+            self._file.close()
+            raise
         self._device, self._precision = device, precision
         reuse_freed_memory()
         self._starts = np.concatenate([[0], np.cumsum(self._file.header.segments)])
@@ -252,6 +262,7 @@ class Decoder:
                 self._file.read(WGHT, segment),
                 self._file.read(EMBD, segment) if self._file.has(EMBD, segment) else None,
                 frames=self._file.header.segments[segment],
+                initialization=self._initialization,
             ).to(self._device)
             first = first_half_block(self._precision, half_from(modl), torch.device(self._device))
             self._networks[segment] = run_in_half(network, first)

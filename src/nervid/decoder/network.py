@@ -9,7 +9,8 @@ from torch import Tensor
 
 from nervid.compress.streams import decode_tensors
 from nervid.decoder.resample import resample
-from nervid.errors import CorruptSectionError
+from nervid.errors import CorruptSectionError, InputError
+from nervid.initializations import Initialization, base_for
 from nervid.models.blocks import at_least_float32
 from nervid.models.config import ModelConfig, from_json, to_json
 from nervid.models.registry import build_empty
@@ -50,7 +51,14 @@ def half_from(modl: bytes) -> int:
     return value
 
 
-def load_network(modl: bytes, wght: bytes, embd: bytes | None, *, frames: int) -> Representation[Any]:
+def load_network(
+    modl: bytes,
+    wght: bytes,
+    embd: bytes | None,
+    *,
+    frames: int,
+    initialization: Initialization | None = None,
+) -> Representation[Any]:
     """Build a segment's network from its sections.
 
     Args:
@@ -58,6 +66,8 @@ def load_network(modl: bytes, wght: bytes, embd: bytes | None, *, frames: int) -
         wght: Payload of WGHT.
         embd: Payload of EMBD, None for a representation without stored embeddings.
         frames: Frames of the segment according to the header.
+        initialization: The one that the header names, from which WGHT holds changes; None where it names
+            none.
 
     Returns:
         The network in evaluation mode, float32, channels-last, on the CPU.
@@ -83,6 +93,9 @@ def load_network(modl: bytes, wght: bytes, embd: bytes | None, *, frames: int) -
     for names, data in names_of:
         tensors = decode_tensors(data, [tuple(parameters[name].shape) for name in names])
         values |= {name: tensor.values() for name, tensor in zip(names, tensors, strict=True)}
+    if initialization is not None:
+        for name, base in _base(initialization, config).items():
+            values[name] = values[name] + base
     network.load_state_dict(values, assign=True)
     return in_channels_last(network.requires_grad_(False).eval())
 
@@ -173,6 +186,13 @@ def _read_config(modl: bytes, frames: int) -> ModelConfig:
             f"got one of {config.frames}; encode the file again"
         )
     return config
+
+
+def _base(initialization: Initialization, config: ModelConfig) -> dict[str, Tensor]:
+    try:
+        return base_for(initialization, config)
+    except InputError as error:
+        raise CorruptSectionError(f"section MODL: {error}; encode the file again") from error
 
 
 def _check_count(tag: str, count: int, data: bytes) -> None:

@@ -18,6 +18,7 @@ from nervid.container import (
     even_spacing,
     pack,
 )
+from nervid.container.reference import InitializationReference
 from nervid.encoder.job import CodedSegment
 from nervid.video import Clip
 
@@ -31,6 +32,7 @@ def assemble(
     segments: Sequence[CodedSegment],
     provenance: dict[str, Any],
     alignment: bytes | None = None,
+    initialization: InitializationReference | None = None,
 ) -> bytes:
     """Return the bytes of the file.
 
@@ -40,6 +42,7 @@ def assemble(
         segments: The coded segment of each range.
         provenance: How the file was made; informative.
         alignment: Payload of section ALGN of an aligned file.
+        initialization: That from which weights are stored as changes, if they are.
     """
     even = even_spacing(clip.timestamps)
     info = clip.info
@@ -64,6 +67,7 @@ def assemble(
             for track in clip.tracks
         ),
         provenance=provenance,
+        initialization=initialization,
     )
     sections = []
     if even is None:

@@ -7,6 +7,7 @@ from typing import Final
 from nervid.encoder.config import EncodeConfig
 from nervid.errors import InputError
 from nervid.models.config import ModelConfig
+from nervid.models.like import smallest_like, solve_like
 from nervid.models.sizing import LEAST_LATENT, embedding_count, parameter_count, smallest, solve
 
 EXPECTED_BITS: Final = {2: 1.5, 3: 2.1, 4: 2.9, 5: 3.8, 6: 4.7, 7: 5.7, 8: 6.7}
@@ -40,6 +41,7 @@ def plan_network(
     width: int,
     budget_bytes: float,
     least_numbers: int = 1,
+    like: ModelConfig | None = None,
 ) -> ModelConfig:
     """Return the network that should code to ``budget_bytes``.
 
@@ -50,12 +52,15 @@ def plan_network(
         width: Pixels per row.
         budget_bytes: Bytes for weights and embeddings.
         least_numbers: Fewest numbers in a frame's embedding.
+        like: A network of the same family whose strides, windows and activation it gets, so that its weights
+            can be carried over; None for a free choice.
 
     Raises:
         InputError: If even the smallest network of the family cannot be coded so small; says what it needs.
     """
-    least = smallest(config.model, frames=frames, height=height, width=width, least_numbers=least_numbers)
-    least_bytes = least_size(config, frames=frames, height=height, width=width, least_numbers=least_numbers)
+    size = {"frames": frames, "height": height, "width": width, "least_numbers": least_numbers}
+    least = _smallest(config, like, **size)
+    least_bytes = least_size(config, **size, like=like)
     if budget_bytes < least_bytes:
         direct = config.align_layout == "direct"
         raise InputError(
@@ -67,20 +72,27 @@ def plan_network(
     parameters = int(budget_bytes * 8 / _expected_bits(config.bits, config.sparsity))
     if parameters <= stored_count(least):
         return least
-    return solve(
-        config.model,
-        frames=frames,
-        height=height,
-        width=width,
-        parameters=parameters,
-        least_numbers=least_numbers,
-    )
+    if like is not None:
+        return solve_like(like, **size, parameters=parameters)
+    return solve(config.model, **size, parameters=parameters)
 
 
-def least_size(config: EncodeConfig, *, frames: int, height: int, width: int, least_numbers: int = 1) -> int:
+def least_size(
+    config: EncodeConfig,
+    *,
+    frames: int,
+    height: int,
+    width: int,
+    least_numbers: int = 1,
+    like: ModelConfig | None = None,
+) -> int:
     """Return the fewest bytes for weights and embeddings that :func:`plan_network` accepts."""
-    least = smallest(config.model, frames=frames, height=height, width=width, least_numbers=least_numbers)
+    least = _smallest(config, like, frames=frames, height=height, width=width, least_numbers=least_numbers)
     return int(stored_count(least) * FEWEST_BITS / 8) + 1
+
+
+def _smallest(config: EncodeConfig, like: ModelConfig | None, **size: int) -> ModelConfig:
+    return smallest(config.model, **size) if like is None else smallest_like(like, **size)
 
 
 def most_inputs(config: EncodeConfig, *, size_bytes: float, frames: int, dimension: int) -> int:

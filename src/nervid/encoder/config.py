@@ -11,6 +11,8 @@ from nervid.fit.recipe import PresetName, RecipeName
 
 ModelName = Literal["hnerv", "nerv", "latent-inr", "latent-inr-pixel"]
 AlignLayout = Literal["head", "direct"]
+RANDOM, META, PREVIOUS, AUTO = "random", "meta", "previous", "auto"
+"""Where a fit may start, beside a named file."""
 DEFAULT_BITS_PER_PIXEL = 0.1
 """Rate when none of bpp, size and psnr is given; the rate around which the papers compare."""
 
@@ -33,6 +35,13 @@ class EncodeConfig:
     """Representation that is fitted."""
     recipe: RecipeName = "quick"
     """Loss, optimizer and schedule: quick is ours, nerv and hnerv are as published."""
+    init: Annotated[str, tyro.conf.arg(metavar="random|meta|previous|auto|FILE")] = RANDOM
+    """Weights to start from: random; meta, learned over many clips, or a FILE of such; previous, those of the
+    segment before; auto, whichever of the three fits each segment best after 20 steps. previous and auto fit
+    segments one after the other, on one device. Not with latent-inr."""
+    delta: bool = False
+    """Store weights as changes from those of --init meta or FILE (with auto: meta), which a player then
+    needs too."""
     align: Annotated[str | None, tyro.conf.arg(metavar="TEACHER")] = None
     """Make the file searchable: align its embeddings to conse, a CLIP or SigLIP of a hub, or a folder with
     one; not with the model nerv."""
@@ -70,6 +79,15 @@ class EncodeConfig:
                 raise InputError(f"{name} must be above 0 and below 1000, got {value:g}")
         if self.size is not None:
             parse_size(self.size)
+        if self.init != RANDOM and self.model.startswith("latent-inr"):
+            raise InputError(
+                f"init {self.init} is for the models hnerv and nerv, got {self.model}; use init random"
+            )
+        if self.delta and self.init in (RANDOM, PREVIOUS):
+            raise InputError(
+                f"delta stores changes from an initialization, got init {self.init}; use init meta, auto or "
+                "a file"
+            )
         if self.align is not None and self.model == "nerv":
             raise InputError(
                 "align needs embeddings in the file, which model nerv has not; use the model hnerv or "
@@ -92,6 +110,11 @@ class EncodeConfig:
             raise InputError(f"max_segment_frames must be at least 1, got {self.max_segment_frames}")
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed must be 0 to 2**63 - 1, got {self.seed}")
+
+    @property
+    def follows_previous(self) -> bool:
+        """Whether a segment may start from the one before, so that they are fitted in order."""
+        return self.init in (PREVIOUS, AUTO)
 
     def target_bytes(self, pixels: int) -> int | None:
         """Return the size that the file may have, in bytes, or None when a quality was asked for.

@@ -1,47 +1,36 @@
 """Clip to .nerv: divide it into segments, have them encoded, assemble the file, report."""
 
-import hashlib
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
-from io import BytesIO
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import UInt8
 
-from nervid._version import __version__
-from nervid.container import NervFile
-from nervid.decoder.alignment import StoredAlignment, read_vectors
+from nervid.decoder.alignment import StoredAlignment
 from nervid.encoder.align import HNERV_REACH, LATENT_REACH, PrincipalDirections, aim, teach
 from nervid.encoder.assemble import EMPTY_SEGMENT, assemble
 from nervid.encoder.budget import most_inputs
 from nervid.encoder.config import DEFAULT_BITS_PER_PIXEL, EncodeConfig
 from nervid.encoder.devices import find_devices
 from nervid.encoder.job import CodedSegment, Job
-from nervid.encoder.pool import Pool
+from nervid.encoder.named import NamedInitialization
 from nervid.encoder.progress import EncodeProgress, ProgressMeter, teaching_reporter
-from nervid.encoder.result import Encoded, EncodeReport
-from nervid.encoder.segment import SegmentEncoder, SegmentTask, plan_segment
-from nervid.encoder.worker import WorkerSetup
+from nervid.encoder.provenance import job_key, provenance_of
+from nervid.encoder.report import Reporter, early_warnings
+from nervid.encoder.result import Encoded
+from nervid.encoder.runs import SegmentRuns
+from nervid.encoder.segment import plan_segment
+from nervid.encoder.task import SegmentTask
 from nervid.errors import InputError
-from nervid.fit.distributed import ALONE, Ranks, shared_recipe
-from nervid.fit.precision import autocast_dtype
-from nervid.fit.recipe import RECIPES
+from nervid.fit.distributed import ALONE, Ranks
 from nervid.fit.trainer import Interrupted
 from nervid.hardware import grow_on_huge_pages
-from nervid.metrics.rate import bits_per_pixel, rate_warning
 from nervid.models.sizing import LEAST_LATENT
 from nervid.teachers import Teacher, load_teacher
 from nervid.video import Clip
-
-NOT_STORED = frozenset({"device"})
-"""Choices that do not belong to how a file was made: every device of a kind makes the same one."""
-LEAST_COSINE = 0.9
-"""Mean cosine of a file's vectors with the teacher's below which a report warns; chosen, untuned."""
 
 
 def encode(
@@ -84,22 +73,6 @@ def encode(
     return encoding.run(on_progress, should_stop)
 
 
-def early_warnings(clip: Clip, config: EncodeConfig) -> tuple[str, ...]:
-    """Return what a user should know before waiting for an encoding, one line each.
-
-    That is what is wrong with the clip, and an asked rate (sound left out of it) above that of the source
-    itself: whatever comes out then proves nothing.
-    """
-    info = clip.info
-    target = config.target_bytes(len(clip) * info.height * info.width)
-    if target is None:
-        return clip.warnings
-    picture = max(target - sum(len(track.to_bytes()) for track in clip.tracks), 0)
-    asked = bits_per_pixel(picture, len(clip), info.height, info.width)
-    warning = rate_warning(asked, clip.source_bits_per_pixel)
-    return clip.warnings if warning is None else (*clip.warnings, warning)
-
-
 class _Encoding:
     """One call of :func:`encode`, checked; nothing is fitted yet."""
 
@@ -109,8 +82,15 @@ class _Encoding:
         self._clip, self._config = clip, config
         self._save_seconds, self._ranks = save_seconds, ranks
         self._devices = find_devices(config.device) if ranks.size == 1 else (ranks.device,)
+        self._warnings: tuple[str, ...] = ()
+        if config.follows_previous and len(self._devices) > 1:
+            self._warnings = (
+                f"init {config.init} fits segments one after the other: {self._devices[0]} alone was used",
+            )
+            self._devices = self._devices[:1]
         self._started = time.monotonic()
         self._ranges = clip.segments(config.max_segment_frames)
+        self._initialization = NamedInitialization.find(config)
         self._vectors: np.ndarray | None = None
         self._teacher = None if config.align is None else load_teacher(config.align)
         self._alignment: StoredAlignment | None = None
@@ -121,12 +101,10 @@ class _Encoding:
         if self._target is not None:
             self._check_target(self._target)
         self._tasks = [self._task(number) for number in range(len(self._ranges))]
-        self._coded: dict[int, CodedSegment] = {}
-        self._key = self._name_job()
+        self._key = job_key(clip, config, self._initialization, device=self._devices[0], ranks=ranks)
         self._folder = None if workdir is None or not ranks.is_first else Path(workdir)
         self._job = None if self._folder is None else Job(self._folder, self._key)
         self._seconds_before = 0.0 if self._job is None else self._job.seconds
-        self._meter: ProgressMeter | None = None
 
     def run(
         self,
@@ -137,26 +115,42 @@ class _Encoding:
         try:
             if self._teacher is not None:
                 self._align(self._teacher, on_progress if self._ranks.is_first else None, should_stop)
+            meter = None
             if on_progress is not None and self._ranks.is_first:
-                self._meter = ProgressMeter(
+                meter = ProgressMeter(
                     on_progress,
                     frames=[task.frames for task in self._tasks],
                     surrounding_bytes=self._surroundings,
                     target_bytes=self._target,
                     seconds_before=self._seconds_before,
                 )
-            tasks = self._pending()
-            devices = self._devices[: len(tasks)]
-            if len(devices) > 1:
-                self._encode_side_by_side(tasks, devices, should_stop)
-            else:
-                self._encode_one_by_one(tasks, self._devices[0], should_stop)
+            coded = SegmentRuns(
+                clip=self._clip,
+                ranges=self._ranges,
+                devices=self._devices,
+                ranks=self._ranks,
+                save_seconds=self._save_seconds,
+                job=self._job,
+                place=None if self._folder is None else (self._folder, self._key),
+                meter=meter,
+                should_stop=should_stop,
+            ).run(self._tasks)
         finally:
             if self._job is not None:
                 self._job.add_seconds(time.monotonic() - self._started)
-        coded = [self._coded[number] for number in range(len(self._ranges))]
         data = self._assemble(coded)
-        return Encoded(data=data, report=self._report(data, coded), job=self._job)
+        reporter = Reporter(
+            clip=self._clip,
+            config=self._config,
+            target_bytes=self._target,
+            ranges=self._ranges,
+            devices=self._devices,
+            device=",".join(self._devices) if self._ranks.size == 1 else f"{self._ranks.size} ranks",
+            vectors=self._vectors,
+            warnings=self._warnings,
+        )
+        seconds = self._seconds_before + time.monotonic() - self._started
+        return Encoded(data=data, report=reporter.report(data, coded, seconds=seconds), job=self._job)
 
     def _align(
         self,
@@ -223,9 +217,8 @@ class _Encoding:
         if self._alignment is not None and self._vectors is not None:
             rows = self._vectors[self._ranges[number].start : self._ranges[number].stop]
             alignment = aim(self._alignment, rows)
-        budget = None
-        if self._target is not None:
-            budget = (self._target - self._surroundings) * frames / len(self._clip)
+        room = 0 if self._target is None else self._target - self._surroundings
+        budget = None if self._target is None else room * frames / len(self._clip)
         return SegmentTask(
             number=number,
             frames=frames,
@@ -235,66 +228,8 @@ class _Encoding:
             budget_bytes=budget,
             alignment=alignment,
             least_numbers=1 if self._alignment is None else self._alignment.inputs,
+            initialization=None if self._initialization is None else self._initialization.content,
         )
-
-    def _pending(self) -> list[SegmentTask]:
-        """Take the finished segments from the job; return the tasks of the others."""
-        if self._job is not None:
-            for task in self._tasks:
-                known = self._job.load(task.name)
-                if known is not None:
-                    self._take(task, known)
-        self._coded = self._ranks.from_first(self._coded)
-        return [task for task in self._tasks if task.number not in self._coded]
-
-    def _take(self, task: SegmentTask, segment: CodedSegment) -> None:
-        self._coded[task.number] = segment
-        if self._meter is not None:
-            self._meter.finish(task.number, segment.size_bytes)
-
-    def _encode_one_by_one(
-        self, tasks: Sequence[SegmentTask], device: str, should_stop: Callable[[], bool] | None
-    ) -> None:
-        encoder = SegmentEncoder(
-            device=device,
-            job=self._job,
-            on_progress=None if self._meter is None else self._meter.update,
-            should_stop=should_stop,
-            save_seconds=self._save_seconds,
-            ranks=self._ranks,
-        )
-        arrays = self._clip.iter_segments([self._ranges[task.number] for task in tasks])
-        for task in tasks:
-            # The array gets no name here: a segment's frames must be gone before the next one's come.
-            self._take(task, encoder.encode(task, torch.from_numpy(next(arrays)).permute(0, 3, 1, 2)))
-
-    def _encode_side_by_side(
-        self, tasks: Sequence[SegmentTask], devices: Sequence[str], should_stop: Callable[[], bool] | None
-    ) -> None:
-        setups = [
-            WorkerSetup(
-                device=device,
-                threads=torch.get_num_threads(),
-                job=None if self._folder is None else (self._folder, self._key),
-                save_seconds=self._save_seconds,
-            )
-            for device in devices
-        ]
-        pool = Pool(
-            on_coded=self._take,
-            on_progress=None if self._meter is None else self._meter.update,
-            should_stop=should_stop,
-        )
-        pool.run(setups, tasks, self._frames_of(tasks))
-
-    def _frames_of(self, tasks: Sequence[SegmentTask]) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-        """Decode the frames of some segments in one pass."""
-        ranges = [self._ranges[task.number] for task in tasks]
-        wanted = {index for frames in ranges for index in frames}
-        start, stop = ranges[0].start, ranges[-1].stop
-        for index, frame in enumerate(self._clip.iter_frames(start, stop), start):
-            if index in wanted:
-                yield frame
 
     def _check_target(self, target: int) -> None:
         """Refuse a size that cannot be met before anything is fitted."""
@@ -309,71 +244,16 @@ class _Encoding:
             assert task.budget_bytes is not None
             plan_segment(task, task.budget_bytes, device=self._devices[0])
 
-    def _name_job(self) -> str:
-        """Name of clip, choices and version; the same for any device of a kind and any number of them."""
-        kind = torch.device(self._devices[0]).type
-        batch = shared_recipe(RECIPES[self._config.recipe], self._ranks.size).batch_size
-        words = f"{__version__} {self._clip.fingerprint} {replace(self._config, device=kind)} {batch}"
-        return hashlib.sha256(words.encode()).hexdigest()
-
     def _assemble(self, segments: Sequence[CodedSegment]) -> bytes:
-        options = {
-            name: value
-            for name, value in asdict(self._config).items()
-            if name not in NOT_STORED and value != EncodeConfig.__dataclass_fields__[name].default
-        }
+        named = self._initialization
         return assemble(
             self._clip,
             self._ranges,
             segments,
-            {"nervid": __version__, "options": options},
+            provenance_of(self._config, named),
             alignment=None if self._alignment is None else self._alignment.to_bytes(),
+            initialization=named.reference if named is not None and self._config.delta else None,
         )
 
-    def _report(self, data: bytes, coded: Sequence[CodedSegment]) -> EncodeReport:
-        info = self._clip.info
-        counts = np.array([task.frames for task in self._tasks])
-        mean_psnr = float(np.average([segment.psnr_db for segment in coded], weights=counts))
-        bpp = bits_per_pixel(len(data), len(self._clip), info.height, info.width)
-        warnings = [*early_warnings(self._clip, self._config)]
-        if self._target is not None and not 0.97 * self._target <= len(data) <= self._target:
-            warnings.append(
-                f"asked for {self._target} bytes, the file has {len(data)}: the finest or coarsest grids of "
-                f"its networks are reached; try other --bits"
-            )
-        if self._config.psnr is not None and mean_psnr < self._config.psnr:
-            warnings.append(
-                f"asked for {self._config.psnr:g} dB, reached {mean_psnr:.2f} dB; try --preset best"
-            )
-        cosine = self._cosine(data)
-        if cosine is not None and cosine < LEAST_COSINE:
-            warnings.append(
-                f"the file's vectors have a mean cosine of {cosine:.2f} with the teacher's, a search may "
-                "miss much; ask for more bytes"
-            )
-        dtype = autocast_dtype(self._config.precision, torch.device(self._devices[0]))
-        return EncodeReport(
-            size_bytes=len(data),
-            bits_per_pixel=bpp,
-            psnr_db=mean_psnr,
-            frames=len(self._clip),
-            width=info.width,
-            height=info.height,
-            segments=len(self._ranges),
-            parameters=sum(segment.parameters for segment in coded),
-            seconds=self._seconds_before + time.monotonic() - self._started,
-            precision="float32" if dtype is None else "bfloat16",
-            alignment_cosine=cosine,
-            device=",".join(self._devices) if self._ranks.size == 1 else f"{self._ranks.size} ranks",
-            warnings=tuple(warnings),
-        )
 
-    def _cosine(self, data: bytes) -> float | None:
-        """Mean cosine between the vectors that are read from the file's bytes and the teacher's."""
-        if self._vectors is None:
-            return None
-        with NervFile.open(BytesIO(data)) as file:
-            return float((read_vectors(file) * self._vectors).sum(axis=1).mean())
-
-
-__all__ = ["EncodeProgress", "Interrupted", "encode"]
+__all__ = ["EncodeProgress", "Interrupted", "early_warnings", "encode"]

@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from nervid.encoder.job import CodedSegment
-from nervid.encoder.segment import SegmentProgress, SegmentTask
+from nervid.encoder.segment import SegmentProgress
+from nervid.encoder.task import SegmentTask
 from nervid.encoder.worker import STOP, STOPPED, Failure, WorkerSetup
 from nervid.errors import NervidError
 from nervid.fit.trainer import Interrupted

@@ -1,4 +1,4 @@
-"""One segment of a clip to its sections: fit, code, measure; it depends on no other segment."""
+"""One segment of a clip to its sections: fit, code, measure; by its task alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,45 +12,19 @@ from nervid.container import canonical_json
 from nervid.decoder.half import find_half_from, first_half_block, run_in_half
 from nervid.decoder.network import draw_frame, load_network, model_to_json
 from nervid.encoder.budget import Attempt, least_size, next_size, plan_network, stored_count
-from nervid.encoder.config import DEFAULT_BITS_PER_PIXEL, EncodeConfig
+from nervid.encoder.config import DEFAULT_BITS_PER_PIXEL
 from nervid.encoder.job import CodedSegment, Job
-from nervid.fit.alignment import Alignment
+from nervid.encoder.start import choose_start
+from nervid.encoder.task import SegmentTask
 from nervid.fit.distributed import ALONE, Ranks, shared_recipe
 from nervid.fit.recipe import PRESETS, RECIPES
 from nervid.fit.segment import FittedSegment, Hooks, SegmentPlan, fit_segment
 from nervid.fit.trainer import FitProgress
+from nervid.initializations import Initialization
 from nervid.metrics.distortion import psnr
 
 MODL_BYTES = 400
 """Bytes set aside for a segment's MODL before its network is chosen; real ones take 230 to 330."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentTask:
-    """What is to be done for one segment: all that decides its bytes, beside its frames and the machine.
-
-    Nothing in it comes from another segment's result, so segments may be finished in any order.
-    """
-
-    number: int
-    """Which segment, from 0."""
-    frames: int
-    """Its frames."""
-    height: int
-    width: int
-    config: EncodeConfig
-    """All choices."""
-    budget_bytes: float | None
-    """Bytes for its three sections, or None where ``config`` asks for a quality."""
-    alignment: Alignment | None = None
-    """What its embeddings are pulled towards."""
-    least_numbers: int = 1
-    """Fewest numbers in a frame's embedding."""
-
-    @property
-    def name(self) -> str:
-        """What the work folder calls it."""
-        return f"segment{self.number:05d}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +91,7 @@ class SegmentEncoder:
             height=task.height,
             width=task.width,
             least_numbers=task.least_numbers,
+            like=task.like,
         )
         while (size := next_size(attempts, target_db, first_bytes, least_bytes=least)) is not None:
             segment = self._fit(task, len(attempts), frames, size)
@@ -134,6 +109,8 @@ class SegmentEncoder:
         if known is not None:
             return known
         plan = plan_segment(task, budget, device=self.device, ranks=self.ranks)
+        start = choose_start(task, plan, frames, should_stop=self.should_stop, ranks=self.ranks)
+        plan = replace(plan, start=start)
         hooks = Hooks(
             on_step=self._reporter(task, attempt, plan, budget),
             should_stop=self.should_stop,
@@ -142,7 +119,9 @@ class SegmentEncoder:
             ranks=self.ranks,
         )
         fitted = fit_segment(frames, plan, hooks)
-        segment = self.ranks.by_first(lambda: code(fitted, frames, device=self.device))
+        segment = self.ranks.by_first(
+            lambda: code(fitted, frames, device=self.device, initialization=task.stored_from)
+        )
         if self.job is not None:
             self.job.store(name, segment)
         return segment
@@ -173,6 +152,8 @@ class SegmentEncoder:
 def plan_segment(task: SegmentTask, budget: float, *, device: str, ranks: Ranks = ALONE) -> SegmentPlan:
     """Choose the network that should code to ``budget`` bytes, MODL included, and how it is fitted.
 
+    Where the fit starts is left open: see ``nervid.encoder.start``.
+
     Raises:
         InputError: If even the smallest network cannot be coded so small.
     """
@@ -184,6 +165,7 @@ def plan_segment(task: SegmentTask, budget: float, *, device: str, ranks: Ranks 
         width=task.width,
         budget_bytes=budget - MODL_BYTES,
         least_numbers=task.least_numbers,
+        like=task.like,
     )
     effort = PRESETS[config.preset]
     if config.epochs is not None:
@@ -207,17 +189,27 @@ def plan_segment(task: SegmentTask, budget: float, *, device: str, ranks: Ranks 
 
 
 def code(
-    fitted: FittedSegment, frames: UInt8[Tensor, "frames 3 height width"], *, device: str
+    fitted: FittedSegment,
+    frames: UInt8[Tensor, "frames 3 height width"],
+    *,
+    device: str,
+    initialization: Initialization | None = None,
 ) -> CodedSegment:
     """Code the tensors, decode them again from the bytes alone, and measure the frames that come out.
 
     The MODL that is stored names the blocks that may run in bfloat16; without it it has the same length.
+
+    Args:
+        fitted: What is stored.
+        frames: The segment, values in [0, 255].
+        device: Where frames are drawn.
+        initialization: That from which the weights are stored as changes, if they are.
     """
     where = torch.device(device)
     wght = encode_tensors(fitted.weights)
     embd = encode_tensors(fitted.embeddings) if fitted.embeddings else None
     modl = canonical_json(model_to_json(fitted.config))
-    network = load_network(modl, wght, embd, frames=len(frames)).to(where)
+    network = load_network(modl, wght, embd, frames=len(frames), initialization=initialization).to(where)
     half = find_half_from(network, range(len(frames)))
     modl = canonical_json(model_to_json(fitted.config, half))
     run_in_half(network, first_half_block("auto", half, where))

@@ -21,7 +21,8 @@ import torch
 from jaxtyping import UInt8
 
 from nervid.encoder.job import CodedSegment, Job
-from nervid.encoder.segment import SegmentEncoder, SegmentProgress, SegmentTask
+from nervid.encoder.segment import SegmentEncoder, SegmentProgress
+from nervid.encoder.task import SegmentTask
 from nervid.errors import NervidError
 from nervid.fit.trainer import Interrupted
 from nervid.hardware import grow_on_huge_pages

@@ -138,6 +138,25 @@ class Optimizer:
                 )
 
 
+def unit_step(gradient: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return the direction of a step whose length does not depend on the gradient's.
+
+    A kernel that mixes channels goes along its gradient made orthogonal, as Muon without momentum would at a
+    learning rate of 1; any other tensor along its gradient, at a root mean square of 1.
+
+    Args:
+        gradient: Of one parameter, that parameter's shape; twice differentiable.
+        dtype: Type of the products.
+    """
+    if not _mixes_channels(gradient):
+        return gradient / (gradient.square().mean().sqrt() + ADAM_EPSILON)
+    matrix = _matrix(gradient.to(dtype))
+    is_wide = matrix.shape[0] <= matrix.shape[1]
+    (update,) = orthogonalize((matrix if is_wide else matrix.mT)[None])
+    straight = update if is_wide else update.mT
+    return MUON_SCALE * max(matrix.shape) ** 0.5 * _kernel(straight, gradient).to(gradient.dtype)
+
+
 def orthogonalize(matrices: Float[Tensor, "batch rows columns"]) -> Float[Tensor, "batch rows columns"]:
     """Return matrices of the same singular vectors with all singular values near 1, between 0.7 and 1.2.
 
@@ -159,7 +178,7 @@ def orthogonalize(matrices: Float[Tensor, "batch rows columns"]) -> Float[Tensor
     return x
 
 
-def _mixes_channels(parameter: nn.Parameter) -> bool:
+def _mixes_channels(parameter: Tensor) -> bool:
     return parameter.dim() >= 2 and parameter.shape[1] > 1 and min(_matrix(parameter).shape) >= SMALLEST_SIDE
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from math import ceil, log2
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from nervid.errors import InputError
 from nervid.models.budget import EMBEDDING_SHARE, budget_used, fits, largest
@@ -19,27 +19,40 @@ from nervid.models.latent_sizing import LEAST_LATENT, smallest_patches, smallest
 from nervid.models.layout import HNERV_BASE_AREA, NERV_BASE_AREA, find_layout
 
 __all__ = [
+    "LEAST_HNERV_WIDTH",
     "LEAST_LATENT",
+    "LEAST_NERV",
+    "NervShape",
     "budget_used",
     "embedding_count",
     "macs_per_pixel",
     "parameter_count",
     "smallest",
     "solve",
+    "solve_hnerv",
+    "solve_nerv",
 ]
 
-# The paper's Big Buck Bunny models: S is all of these, M and L only have more stem channels.
-_FULL_STEM_WIDTH: Final = 512
-_FULL_STEM_CHANNELS: Final = 26
-_FULL_LOWER_WIDTH: Final = 96
-# Chosen, untuned: below these a NeRV no longer resembles its video.
-_LEAST_STEM_WIDTH: Final = 4
-_LEAST_LOWER_WIDTH: Final = 3
+
+class NervShape(NamedTuple):
+    """The widths that make a NeRV small or large."""
+
+    stem_width: int
+    """Outputs of the stem's first layer; 0 for a stem of one layer."""
+    stem_channels: int
+    lower_width: int
+
+
+PAPER_NERV: Final = NervShape(stem_width=512, stem_channels=26, lower_width=96)
+"""S of the paper's Big Buck Bunny models; M and L only have more stem channels."""
+LEAST_NERV: Final = NervShape(stem_width=4, stem_channels=1, lower_width=3)
+"""Chosen, untuned: below these a NeRV no longer resembles its video."""
+LEAST_HNERV_WIDTH: Final = 4
+"""Fewest channels of a map in an HNeRV that is solved for; chosen, untuned."""
 # Chosen, untuned: a NeRV's stem twice as wide as its share, or a lower width of HNeRV one below the paper's,
 # costs as much as 1 % of the budget left unused.
 _SHAPE_WEIGHT: Final = 0.01
 
-_HNERV_LEAST_CHANNELS: Final = 4
 _HNERV_EMBEDDING_CHANNELS: Final = 16
 _HNERV_LOWER_WIDTH: Final = 12
 
@@ -84,9 +97,9 @@ def smallest(
             base_width=layout.base_width,
             strides=layout.strides,
             activation="silu",
-            stem_width=_LEAST_STEM_WIDTH,
-            stem_channels=1,
-            lower_width=_LEAST_LOWER_WIDTH,
+            stem_width=LEAST_NERV.stem_width,
+            stem_channels=LEAST_NERV.stem_channels,
+            lower_width=LEAST_NERV.lower_width,
         )
     if name == "latent-inr-pixel":
         return smallest_pixels(frames=frames, height=height, width=width, latent_size=least_numbers)
@@ -101,8 +114,8 @@ def smallest(
         base_width=layout.base_width,
         strides=layout.strides,
         embedding_channels=max(1, ceil(least_numbers / (layout.base_height * layout.base_width))),
-        channels=_HNERV_LEAST_CHANNELS,
-        lower_width=_HNERV_LEAST_CHANNELS,
+        channels=LEAST_HNERV_WIDTH,
+        lower_width=LEAST_HNERV_WIDTH,
     )
 
 
@@ -143,70 +156,94 @@ def solve(
             f"parameters, got {parameters}; allow more bytes, or shorten or shrink the video"
         )
     if isinstance(least, HnervConfig):
-        return _solve_hnerv(least, parameters)
+        return solve_hnerv(
+            least,
+            parameters,
+            lower_width=_HNERV_LOWER_WIDTH,
+            embedding_channels=_HNERV_EMBEDDING_CHANNELS,
+        )
     if isinstance(least, LatentInrConfig):
         return solve_latent_inr(least, parameters)
-    return _solve_nerv(least, parameters)
+    return solve_nerv(least, parameters, PAPER_NERV)
 
 
-def _solve_hnerv(least: HnervConfig, parameters: int) -> HnervConfig:
-    """The member that uses the budget best, after the embeddings took at most their share."""
+def solve_hnerv(
+    least: HnervConfig, parameters: int, *, lower_width: int, embedding_channels: int
+) -> HnervConfig:
+    """Return the HNeRV that uses a budget best, after the embeddings took at most their share.
+
+    Args:
+        least: The smallest one, which the budget affords; gives all but the widths.
+        parameters: The budget: decoder parameters and embedding numbers together.
+        lower_width: The lower width where the budget is ample; less where it is not.
+        embedding_channels: The same for the channels of an embedding.
+    """
     affordable = parameters * least.embedding_channels // (EMBEDDING_SHARE * embedding_count(least))
-    embedding_channels = max(least.embedding_channels, min(_HNERV_EMBEDDING_CHANNELS, affordable))
+    channels = max(least.embedding_channels, min(embedding_channels, affordable))
     # A budget that affords only the smallest decoder may not afford its share of embeddings as well.
-    if not fits(lambda: replace(least, embedding_channels=embedding_channels), parameters):
-        embedding_channels = least.embedding_channels
-    start = replace(least, embedding_channels=embedding_channels)
+    if not fits(lambda: replace(least, embedding_channels=channels), parameters):
+        channels = least.embedding_channels
+    start = replace(least, embedding_channels=channels)
 
-    def widest(lower_width: int) -> HnervConfig:
-        narrow = replace(start, channels=lower_width, lower_width=lower_width)
+    def widest(lower: int) -> HnervConfig:
+        narrow = replace(start, channels=lower, lower_width=lower)
         return replace(
             narrow,
-            channels=largest(lambda c: fits(lambda: replace(narrow, channels=c), parameters), lower_width),
+            channels=largest(lambda c: fits(lambda: replace(narrow, channels=c), parameters), lower),
         )
 
     def cost(config: HnervConfig) -> float:
-        thinner = min(_HNERV_LOWER_WIDTH, config.channels) - config.lower_width
+        thinner = min(lower_width, config.channels) - config.lower_width
         return 1 - budget_used(config, parameters) + _SHAPE_WEIGHT * thinner
 
     highest = largest(
         lambda w: fits(lambda: replace(start, channels=w, lower_width=w), parameters),
-        _HNERV_LEAST_CHANNELS,
-        _HNERV_LOWER_WIDTH,
+        least.lower_width,
+        lower_width,
     )
-    return min((widest(width) for width in range(highest, _HNERV_LEAST_CHANNELS - 1, -1)), key=cost)
+    return min((widest(lower) for lower in range(highest, least.lower_width - 1, -1)), key=cost)
 
 
-def _solve_nerv(least: NervConfig, parameters: int) -> NervConfig:
-    """The paper's models where S fits, a shrunken S elsewhere."""
+def solve_nerv(least: NervConfig, parameters: int, full: NervShape) -> NervConfig:
+    """Return the NeRV that uses a budget best: ``full`` with more stem where that fits, else it shrunken.
 
-    def member(stem_channels: int, stem_width: int = _FULL_STEM_WIDTH) -> NervConfig:
+    Args:
+        least: The smallest one, which the budget affords; gives all but the widths.
+        parameters: The budget in parameters.
+        full: Widths in the proportions that are kept.
+    """
+
+    def member(stem_channels: int, stem_width: int = full.stem_width) -> NervConfig:
         return replace(
-            least, stem_width=stem_width, stem_channels=stem_channels, lower_width=_FULL_LOWER_WIDTH
+            least, stem_width=stem_width, stem_channels=stem_channels, lower_width=full.lower_width
         )
 
-    if fits(lambda: member(_FULL_STEM_CHANNELS), parameters):
-        channels = largest(lambda c: fits(lambda: member(c), parameters), _FULL_STEM_CHANNELS)
-        width = largest(lambda w: fits(lambda: member(channels, w), parameters), _FULL_STEM_WIDTH)
+    if fits(lambda: member(full.stem_channels), parameters):
+        channels = largest(lambda c: fits(lambda: member(c), parameters), full.stem_channels)
+        if not full.stem_width:
+            return member(channels)
+        width = largest(lambda w: fits(lambda: member(channels, w), parameters), full.stem_width)
         # Beyond the limits of a config, more stem would only unbalance it.
-        return member(channels, min(width, 2 * _FULL_STEM_WIDTH))
+        return member(channels, min(width, 2 * full.stem_width))
 
     def cost(config: NervConfig) -> float:
-        share = config.lower_width / _FULL_LOWER_WIDTH
-        unbalance = abs(log2(config.stem_width / (share * _FULL_STEM_WIDTH)))
+        share = config.lower_width / full.lower_width
+        unbalance = abs(log2(config.stem_width / (share * full.stem_width))) if full.stem_width else 0.0
         return 1 - budget_used(config, parameters) + _SHAPE_WEIGHT * unbalance
 
-    return min(_shrunken_nervs(least, parameters), key=cost)
+    return min(_shrunken_nervs(least, parameters, full), key=cost)
 
 
-def _shrunken_nervs(least: NervConfig, parameters: int) -> Iterator[NervConfig]:
-    """For every lower width up to S's, members with the widest stem that fits."""
-    for lower_width in range(_LEAST_LOWER_WIDTH, _FULL_LOWER_WIDTH + 1):
-        even = round(_FULL_STEM_CHANNELS * lower_width / _FULL_LOWER_WIDTH)
-        for stem_channels in range(max(1, even - 1), min(even + 1, _FULL_STEM_CHANNELS) + 1):
+def _shrunken_nervs(least: NervConfig, parameters: int, full: NervShape) -> Iterator[NervConfig]:
+    """For every lower width up to that of ``full``, members with the widest stem that fits."""
+    for lower_width in range(least.lower_width, full.lower_width + 1):
+        even = round(full.stem_channels * lower_width / full.lower_width)
+        for stem_channels in range(max(1, even - 1), min(even + 1, full.stem_channels) + 1):
             narrow = replace(least, stem_channels=stem_channels, lower_width=lower_width)
             spare = parameters - parameter_count(narrow)
-            if spare >= 0:
+            if spare >= 0 and not full.stem_width:
+                yield narrow
+            elif spare >= 0:
                 per_unit = 1 + 2 * narrow.levels + narrow.base_height * narrow.base_width * stem_channels
                 stem_width = narrow.stem_width + spare // per_unit
-                yield replace(narrow, stem_width=min(stem_width, 2 * _FULL_STEM_WIDTH))
+                yield replace(narrow, stem_width=min(stem_width, 2 * full.stem_width))
