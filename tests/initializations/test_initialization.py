@@ -26,7 +26,7 @@ def equal(one: Initialization, other: Initialization) -> bool:
 
 @pytest.mark.parametrize("config", [HNERV, NERV])
 def test_a_saved_initialization_comes_back_bit_by_bit(config: ModelConfig, tmp_path: Path) -> None:
-    made = initialization(config, rates={"network.blocks.0.conv.weight": 0.25})
+    made = initialization(config, rates={"network.blocks.0.conv.weight": (0.25, 0.5)})
     path = made.save(tmp_path / "a.safetensors")
     read = Initialization.load(path)
     assert equal(read, made)
@@ -55,8 +55,11 @@ def test_a_file_takes_two_bytes_a_number() -> None:
         ({"encoder": {}}, "it has no tensor 'encoder.stages.0.block.depthwise.bias'"),
         ({"config": NERV}, "it has"),
         ({"config": replace(HNERV, channels=9)}, r"shape \[9, 3, 1, 1\], got \[8, 3, 1, 1\]"),
-        ({"rates": {"network.stem.weight": float("nan")}}, "cannot have the learning rate nan"),
-        ({"rates": {"stem.weight": 0.1}}, "'stem.weight' cannot have the learning rate 0.1"),
+        (
+            {"rates": {"network.stem.weight": (0.5, float("nan"))}},
+            r"cannot have the learning rates \(0.5, nan\)",
+        ),
+        ({"rates": {"stem.weight": (0.1,)}}, r"'stem.weight' cannot have the learning rates \(0.1,\)"),
     ],
 )
 def test_what_does_not_fit_the_network_is_refused_by_name(changes: dict[str, object], line: str) -> None:

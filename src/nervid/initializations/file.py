@@ -4,7 +4,7 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import safetensors.torch
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from nervid.container import canonical_json
 from nervid.errors import FormatError, InputError
 from nervid.models.config import ModelConfig, from_json, to_json
+from nervid.models.inner import InnerStep
 
 FORMAT: Final = 1
 """Version of the description that is written, and the newest one read."""
@@ -23,6 +24,8 @@ LARGEST_HEAD: Final = 1 << 20
 """Most bytes of what stands in front of the tensors."""
 LARGEST_RATE: Final = 1e6
 """Largest magnitude of a learning rate that is read."""
+MOST_STEPS: Final = 64
+"""Most steps that have rates of their own."""
 KEY: Final = "nervid"
 """The one key of the file's metadata."""
 
@@ -37,12 +40,17 @@ class Content:
     config: ModelConfig
     tensors: Mapping[str, Tensor]
     """float16, any shapes."""
-    rates: dict[str, float]
+    rates: dict[str, tuple[float, ...]]
+    inner: InnerStep
     provenance: dict[str, Any]
 
 
 def write_file(
-    config: ModelConfig, tensors: Mapping[str, Tensor], rates: dict[str, float], provenance: dict[str, Any]
+    config: ModelConfig,
+    tensors: Mapping[str, Tensor],
+    rates: Mapping[str, tuple[float, ...]],
+    inner: InnerStep,
+    provenance: dict[str, Any],
 ) -> bytes:
     """Return the bytes of a file; the tensors are stored in float16.
 
@@ -50,7 +58,13 @@ def write_file(
         InputError: If ``provenance`` cannot be written as JSON.
     """
     description = canonical_json(
-        {"format": FORMAT, "model": to_json(config), "provenance": provenance, "rates": rates}
+        {
+            "format": FORMAT,
+            "inner": inner,
+            "model": to_json(config),
+            "provenance": provenance,
+            "rates": {name: list(steps) for name, steps in rates.items()},
+        }
     )
     halves = {name: tensor.to(torch.float16).contiguous() for name, tensor in tensors.items()}
     return safetensors.torch.save(halves, metadata={KEY: description.decode()})
@@ -91,14 +105,18 @@ def read_file(data: bytes, source: str) -> Content:
         if tensor.dtype != torch.float16:
             raise InputError(f"{source}: wanted tensors in float16, got {name!r:.80} in another; {_CURE}")
     rates, provenance = description.get("rates"), description.get("provenance")
-    if not isinstance(rates, dict) or not all(_is_number(rate) for rate in rates.values()):
+    inner = description.get("inner")
+    if inner not in get_args(InnerStep):
+        raise InputError(f"{source}: its kind of inner steps cannot be read; {_CURE}")
+    if not isinstance(rates, dict) or not all(map(_are_rates, rates.values())):
         raise InputError(f"{source}: its learning rates cannot be read; {_CURE}")
     if not isinstance(provenance, dict):
         raise InputError(f"{source}: its provenance cannot be read; {_CURE}")
     return Content(
         config=config,
         tensors=tensors,
-        rates={name: float(rate) for name, rate in rates.items()},
+        rates={name: tuple(map(float, steps)) for name, steps in rates.items()},
+        inner=inner,
         provenance=provenance,
     )
 
@@ -116,6 +134,11 @@ def _metadata(data: bytes) -> dict[str, Any]:
     head = _object(data[_LENGTH.size : _LENGTH.size + length].decode("utf-8", errors="replace"))
     metadata = head.get("__metadata__")
     return metadata if isinstance(metadata, dict) else {}
+
+
+def _are_rates(value: object) -> bool:
+    """Whether a value is a list of a few numbers that rates may be."""
+    return isinstance(value, list) and len(value) <= MOST_STEPS and all(map(_is_number, value))
 
 
 def _is_number(value: object) -> bool:

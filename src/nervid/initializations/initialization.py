@@ -13,6 +13,7 @@ from torch import Tensor
 from nervid.errors import InputError, OutputError
 from nervid.initializations.file import LARGEST_FILE, read_file, write_file
 from nervid.models.config import HnervConfig, ModelConfig, NervConfig
+from nervid.models.inner import InnerStep
 from nervid.models.registry import build_empty, build_encoder
 
 NETWORK: Final = "network."
@@ -43,7 +44,7 @@ class Initialization:
     """Learned rates of the first steps, one a step, keys ``network.<name>`` and ``encoder.<name>``; may be
     empty."""
     inner: InnerStep = "muon"
-    """Direction of those steps: that of ``nervid.fit.optimizer.unit_step``, or the gradient's."""
+    """Direction of those steps."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """How it was learned, any JSON object; informative only."""
     _digest: str | None = field(default=None, init=False)
@@ -73,7 +74,7 @@ class Initialization:
         """
         tensors = {NETWORK + name: tensor for name, tensor in self.weights.items()}
         tensors |= {ENCODER + name: tensor for name, tensor in self.encoder.items()}
-        return write_file(self.config, tensors, dict(self.rates), dict(self.provenance))
+        return write_file(self.config, tensors, self.rates, self.inner, dict(self.provenance))
 
     @classmethod
     def from_bytes(cls, data: bytes, *, source: str = "initialization") -> "Initialization":
@@ -98,7 +99,9 @@ class Initialization:
         try:
             if len(weights) + len(encoder) != len(content.tensors):
                 raise InputError("initialization: it has a tensor of no known part")
-            initialization = cls(content.config, weights, encoder, content.rates, content.provenance)
+            initialization = cls(
+                content.config, weights, encoder, content.rates, content.inner, content.provenance
+            )
         except InputError as error:
             raise InputError(f"{source}: {error}; the file is damaged, copy it again") from None
         return initialization._with_digest(hashlib.sha256(data).hexdigest())

@@ -6,12 +6,12 @@ from typing import Annotated, Final, Literal
 import tyro
 
 from nervid.errors import InputError
+from nervid.models.inner import InnerStep
 
 Method = Literal["first-order", "second-order", "reptile"]
 """How the learning step sees the inner steps: see :class:`MetaConfig`."""
 RateKind = Literal["layer", "parameter", "fixed"]
 """What has an inner learning rate of its own."""
-InnerStep = Literal["muon", "gradient"]
 MetaModel = Literal["nerv", "hnerv"]
 
 MOST_SIZE: Final = 512
@@ -26,7 +26,7 @@ class MetaConfig:
     model: MetaModel = "hnerv"
     """Family of the network whose starting weights are learned."""
     parameters: Annotated[int, tyro.conf.arg(metavar="N")] = 350_000
-    """Numbers of the network that is learned, embeddings included; hnerv only, nerv has the size of GradNCP."""
+    """Numbers of the network that is learned, embeddings included; hnerv only: nerv is GradNCP's."""
     size: Annotated[int, tyro.conf.arg(metavar="PIXELS")] = 128
     """Side of the square windows that are fitted: 64, 128, 256 or another multiple of 64."""
     frames: Annotated[int, tyro.conf.arg(metavar="N")] = 8
@@ -34,7 +34,7 @@ class MetaConfig:
     progressive: bool = True
     """Temporal guidance: windows begin with a quarter of their frames, then have half, then all of them."""
     coarse_weight: Annotated[float, tyro.conf.arg(metavar="WEIGHT")] = 0.3
-    """Spatial guidance: weight of the loss on the small image that each stage but the last draws; 0 for none."""
+    """Spatial guidance: weight of the loss on the small image of each stage but the last; 0 for none."""
     steps: Annotated[int, tyro.conf.arg(metavar="N")] = 4000
     """Learning steps (outer steps)."""
     tasks: Annotated[int, tyro.conf.arg(metavar="N")] = 2

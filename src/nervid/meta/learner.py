@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import inf, isfinite, log, prod
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own idiom
@@ -108,9 +108,7 @@ class Learner(nn.Module):
     def weights(self) -> dict[str, nn.Parameter]:
         """Return what is learned, by name: ``network.``, ``encoder.`` and ``heads.`` and the tensor's own."""
         return {
-            name: parameter
-            for name, parameter in self.named_parameters()
-            if name != f"network.{EMBEDDINGS}"
+            name: parameter for name, parameter in self.named_parameters() if name != f"network.{EMBEDDINGS}"
         }
 
     def images(self, weights: Parameters, target: Float[Tensor, "frames 3 _ _"]) -> list[Tensor]:
@@ -132,10 +130,11 @@ class Learner(nn.Module):
     def forward(self, target: Float[Tensor, "frames 3 _ _"]) -> list[Tensor]:
         """Do what :meth:`images` does with the learned weights themselves."""
         features: list[Tensor] = []
+        blocks = cast(nn.ModuleList, self.network.blocks)
         # The blocks hand their maps out; no family needs code of its own for guidance.
         watched = [
             block.register_forward_hook(lambda _, __, output: features.append(output))
-            for block in (self.network.blocks[:-1] if len(self.heads) else ())
+            for block in (list(blocks)[:-1] if len(self.heads) else ())
         ]
         try:
             colors = self.network.draw_colors(self._embed(target))
@@ -273,7 +272,7 @@ class Learner(nn.Module):
             self.log_rates[name] = nn.Parameter(start, requires_grad=self.config.rates != "fixed")
 
     def initialization(self, provenance: dict[str, Any]) -> Initialization:
-        """Return what was learned, without the heads of spatial guidance; rates of single parameters stay out."""
+        """Return what was learned; heads of spatial guidance and rates of single parameters stay out."""
         weights = self.weights()
 
         def part(prefix: str) -> dict[str, Tensor]:

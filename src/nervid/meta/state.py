@@ -52,7 +52,9 @@ class MetaState:
             save_file(tensors, beside, metadata={"nervid": json.dumps(meta)})
             beside.replace(path)
         except (OSError, SafetensorError) as error:
-            raise OutputError(f"cannot write the state {path}: {error}; free space, then run again") from error
+            raise OutputError(
+                f"cannot write the state {path}: {error}; free space, then run again"
+            ) from error
 
     @classmethod
     def read(cls, path: Path, *, key: str) -> "MetaState | None":

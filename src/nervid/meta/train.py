@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from nervid._version import __version__
 from nervid.errors import InputError
 from nervid.fit.distributed import ALONE, Ranks
-from nervid.fit.loss import psnr_of
 from nervid.fit.optimizer import Optimizer
 from nervid.fit.trainer import Interrupted
 from nervid.initializations import Initialization
