@@ -154,7 +154,8 @@ def unit_step(gradient: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     is_wide = matrix.shape[0] <= matrix.shape[1]
     (update,) = orthogonalize((matrix if is_wide else matrix.mT)[None])
     straight = update if is_wide else update.mT
-    return MUON_SCALE * max(matrix.shape) ** 0.5 * _kernel(straight, gradient).to(gradient.dtype)
+    step: Tensor = MUON_SCALE * max(matrix.shape) ** 0.5 * _kernel(straight, gradient).to(gradient.dtype)
+    return step
 
 
 def orthogonalize(matrices: Float[Tensor, "batch rows columns"]) -> Float[Tensor, "batch rows columns"]:

@@ -108,9 +108,9 @@ def meta_train(
     Source:
         MetaNeRV (Guo, Liu et al., AAAI 2025), of which the abstract alone is known to us: one learned
         initialization, spatial guidance (a loss on every stage's image), temporal guidance (frames that grow
-        in number). First- and second-order gradients: MAML (Finn et al., ICML 2017, arXiv:1703.03400), learned
-        inner rates per tensor and step: MAML++ (Antoniou et al., ICLR 2019, arXiv:1810.09502), as is the mean
-        of the losses of all inner steps; reptile: Nichol et al. (arXiv:1803.02999). Orthogonal inner steps are
+        in number). First- and second-order gradients: MAML (Finn et al., ICML 2017, arXiv:1703.03400).
+        Learned inner rates by tensor and step, and losses before every inner step: MAML++ (Antoniou et al.,
+        ICLR 2019, arXiv:1810.09502). Reptile: Nichol et al. (arXiv:1803.02999). Orthogonal inner steps are
         ours.
     """
     return _MetaTraining(windows, config, corpus_key, held_out, state, curve, provenance or {}, ranks).run(
