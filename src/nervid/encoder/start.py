@@ -89,6 +89,8 @@ def _from_initialization(initialization: Initialization, plan: SegmentPlan) -> S
         identity=initialization.sha256,
         weights=weights_for(initialization, plan.model, seed=plan.seed),
         encoder=encoder_for(initialization, plan.model, seed=plan.seed),
+        rates=initialization.rates,
+        inner=initialization.inner,
     )
 
 

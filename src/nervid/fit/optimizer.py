@@ -138,7 +138,7 @@ class Optimizer:
                 )
 
 
-def unit_step(gradient: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+def unit_step(gradient: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """Return the direction of a step whose length does not depend on the gradient's.
 
     A kernel that mixes channels goes along its gradient made orthogonal, as Muon without momentum would at a
@@ -146,11 +146,11 @@ def unit_step(gradient: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
 
     Args:
         gradient: Of one parameter, that parameter's shape; twice differentiable.
-        dtype: Type of the products.
+        dtype: Type of the products; None for the gradient's own.
     """
     if not _mixes_channels(gradient):
         return gradient / (gradient.square().mean().sqrt() + ADAM_EPSILON)
-    matrix = _matrix(gradient.to(dtype))
+    matrix = _matrix(gradient.to(dtype or gradient.dtype))
     is_wide = matrix.shape[0] <= matrix.shape[1]
     (update,) = orthogonalize((matrix if is_wide else matrix.mT)[None])
     straight = update if is_wide else update.mT

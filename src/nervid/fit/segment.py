@@ -11,7 +11,9 @@ from torch import Tensor
 from nervid.compress.streams import QuantizedTensor
 from nervid.fit.checkpoint import Checkpoint
 from nervid.fit.finetune import find_grids, finetune
+from nervid.fit.first_steps import take_first_steps
 from nervid.fit.plan import Hooks, SegmentPlan
+from nervid.fit.precision import autocast_dtype
 from nervid.fit.rate import quantize_all
 from nervid.fit.stored import StoredForm
 from nervid.fit.trainer import Trainer
@@ -87,7 +89,8 @@ def fit_float(
         frames: The segment, values in [0, 255].
         plan: All choices; those on size, bits and sparsity do not matter.
         hooks: Progress, stopping, checkpoint.
-        steps: Steps to take instead of those of ``plan.effort``, at least 1; the schedule ends with them.
+        steps: Steps to take instead of those of ``plan.effort``, first steps at learned rates included; the
+            schedule ends with them.
 
     Raises:
         Interrupted: When asked to stop; the state is saved.
@@ -159,13 +162,26 @@ def _fit(
         images: list[Tensor] = draw_resolutions(embed(indices, target))
         return images
 
+    if steps is None:
+        steps = plan.effort.steps(len(frames), plan.recipe)[0]
+    learned = 0 if plan.start is None else min(plan.start.first_steps, steps)
+    if plan.start is not None and checkpoint is None:
+        take_first_steps(
+            parameters,
+            draw,
+            frames,
+            plan.start,
+            dtype=autocast_dtype(plan.precision, frames.device),
+            ranks=hooks.ranks,
+            steps=learned,
+        )
     trainer = Trainer(
         phase="fit",
         parameters=parameters,
         draw=draw,
         frames=frames,
         recipe=plan.recipe,
-        steps=steps or plan.effort.steps(len(frames), plan.recipe)[0],
+        steps=steps - learned,
         peak_rate=plan.recipe.learning_rate,
         warmup=plan.recipe.warmup,
         seed=plan.seed,

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from nervid.models.inner import InnerStep
+
 Weights = Mapping[str, Tensor]
 
 
@@ -20,9 +22,19 @@ class Start:
     """All of ``named_weights()`` by name, or nothing: then they are drawn at random from the plan's seed."""
     encoder: Weights = field(default_factory=dict)
     """All parameters of HNeRV's encoder by name, or nothing."""
+    rates: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Learned rates of the first steps, as many for every tensor; names ``network.<name>`` and
+    ``encoder.<name>``. Nothing for a fit that begins with its recipe."""
+    inner: InnerStep = "muon"
+    """Direction of those steps."""
     base: Weights | None = None
     """What is taken off each weight before it is pruned, quantized and stored, float32; None for nothing. A
     reader needs the same numbers."""
+
+    @property
+    def first_steps(self) -> int:
+        """How many steps have rates of their own."""
+        return min(map(len, self.rates.values()), default=0)
 
     def __repr__(self) -> str:
         return f"Start({self.identity}{'' if self.base is None else ', stored as changes'})"

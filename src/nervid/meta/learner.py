@@ -199,7 +199,7 @@ class Learner(nn.Module):
     def _direction(self, gradient: Tensor) -> Tensor:
         if self.config.inner == "gradient":
             return gradient
-        return unit_step(gradient, autocast_dtype(self.config.precision, gradient.device) or torch.float32)
+        return unit_step(gradient, autocast_dtype(self.config.precision, gradient.device))
 
     def _rate(self, name: str, step: int) -> Tensor:
         """The rate of an inner step; those beyond the learned ones take the last one's."""
