@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nervid.fit.optimizer import MUON_SCALE, Optimizer, orthogonalize
+from nervid.fit.optimizer import MUON_SCALE, Optimizer, orthogonalize, unit_step
 from nervid.fit.recipe import OptimizerName
 
 RATE = 0.1
@@ -176,3 +176,26 @@ def test_the_compiler_is_not_loaded() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("name", ["kernel", "tall"])
+def test_a_unit_step_of_a_kernel_is_the_first_step_of_muon(name: str) -> None:
+    parameters = make_parameters()
+    give_gradients(parameters, 0)
+    before, gradient = parameters[name].detach().clone(), parameters[name].grad
+    assert gradient is not None
+    make_optimizer(parameters, "muon").step(RATE)
+    torch.testing.assert_close(before - RATE * unit_step(gradient), parameters[name].detach())
+
+
+@pytest.mark.parametrize("name", ["bias", "window", "head"])
+def test_a_unit_step_of_anything_else_goes_along_the_gradient_at_a_mean_square_of_1(name: str) -> None:
+    gradient = torch.randn(make_parameters()[name].shape, generator=torch.Generator().manual_seed(1))
+    step = unit_step(1e3 * gradient)
+    assert float(step.square().mean()) == pytest.approx(1.0, rel=1e-5)
+    torch.testing.assert_close(step / step.norm(), gradient / gradient.norm())
+
+
+def test_a_gradient_of_zero_makes_no_step() -> None:
+    for shape in ((12, 4, 3, 3), (12,)):
+        assert not unit_step(torch.zeros(shape)).any()
