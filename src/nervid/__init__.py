@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from nervid.encoder.config import EncodeConfig
     from nervid.encoder.encode import EncodeProgress, encode
     from nervid.encoder.result import Encoded, EncodeReport
+    from nervid.initializations import Initialization
+    from nervid.meta.config import MetaConfig
+    from nervid.meta.train import meta_train
     from nervid.metrics.distortion import ms_ssim, psnr
     from nervid.metrics.rate import bd_rate, bits_per_pixel
     from nervid.retrieval.moment import Moment
@@ -33,7 +36,9 @@ __all__ = [
     "EncodeReport",
     "Encoded",
     "FormatError",
+    "Initialization",
     "InputError",
+    "MetaConfig",
     "MissingExtraError",
     "Moment",
     "NervFile",
@@ -44,6 +49,7 @@ __all__ = [
     "bits_per_pixel",
     "demo_clip",
     "encode",
+    "meta_train",
     "ms_ssim",
     "open",
     "psnr",
@@ -60,12 +66,15 @@ _HOMES = {
     "EncodeProgress": "nervid.encoder.encode",
     "EncodeReport": "nervid.encoder.result",
     "Encoded": "nervid.encoder.result",
+    "Initialization": "nervid.initializations",
+    "MetaConfig": "nervid.meta.config",
     "Moment": "nervid.retrieval.moment",
     "NervFile": "nervid.container",
     "bd_rate": "nervid.metrics.rate",
     "bits_per_pixel": "nervid.metrics.rate",
     "demo_clip": "nervid.data",
     "encode": "nervid.encoder.encode",
+    "meta_train": "nervid.meta.train",
     "ms_ssim": "nervid.metrics.distortion",
     "open": "nervid.decoder",
     "psnr": "nervid.metrics.distortion",

@@ -71,7 +71,7 @@ def test_two_steps_are_those_of_their_definition(tiny_frames: np.ndarray, inner:
             for name, weight in by_hand.named_weights():
                 gradient = found[f"network.{name}"]
                 way = gradient if inner == "gradient" else unit_step(gradient)
-                weight -= start.rates[f"network.{name}"][step] * way
+                weight.sub_(way, alpha=start.rates[f"network.{name}"][step])
     for name, weight in by_hand.named_weights():
         torch.testing.assert_close(parameters[f"network.{name}"], weight, rtol=1e-3, atol=1e-4)
     assert all(parameter.grad is None for parameter in parameters.values())

@@ -1,23 +1,21 @@
 """``nervid encode``: a video into a .nerv file."""
 
 import os
-import signal
-from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from nervid.cli.output import check_output
 from nervid.cli.progress import ProgressLine, encode_words
 from nervid.cli.screen import bytes_text, print_json, print_note, print_warning, stdout, time_text
 from nervid.cli.source import SourceOptions
+from nervid.cli.stopping import stop_on_signal
 from nervid.encoder.config import EncodeConfig
-from nervid.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from nervid.encoder.encode import EncodeProgress
     from nervid.encoder.result import EncodeReport
@@ -66,7 +64,7 @@ class Encode:
 
         with ranks.agreed():
             if ranks.is_first:
-                _check_output(self.output)
+                check_output(self.output, example="video.nerv")
             clip = self.source_options.read(self.source)
             warnings = early_warnings(clip, self.config)
         if not ranks.is_first:
@@ -77,7 +75,7 @@ class Encode:
         if workdir.is_dir():
             print_note(f"found {workdir.name}: going on from there if clip and options are the same")
         try:
-            with _stop_on_signal(twice_kills=ranks.size == 1) as should_stop, ProgressLine() as line:
+            with stop_on_signal(twice_kills=ranks.size == 1) as should_stop, ProgressLine() as line:
                 encoded = encode(
                     clip,
                     self.config,
@@ -102,7 +100,7 @@ class Encode:
         from nervid.encoder.encode import Interrupted, encode
 
         try:
-            with _stop_on_signal(twice_kills=False) as should_stop:
+            with stop_on_signal(twice_kills=False) as should_stop:
                 encode(clip, self.config, should_stop=should_stop, ranks=ranks)
         except Interrupted:
             return STOPPED
@@ -141,39 +139,3 @@ def _shower(line: ProgressLine) -> "Callable[[EncodeProgress], None]":
             line.update(progress.share_done, encode_words(progress) + more)
 
     return show
-
-
-@contextmanager
-def _stop_on_signal(*, twice_kills: bool) -> "Iterator[Callable[[], bool]]":
-    """Let the first Ctrl-C or SIGTERM stop the fit between two steps, and a second one kill.
-
-    torchrun may signal a process that is about to stop once more: there only its SIGKILL ends a save.
-    """
-    stopped: list[int] = []
-
-    def handle(number: int, _: object) -> None:
-        if stopped and twice_kills:
-            raise KeyboardInterrupt
-        stopped.append(number)
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(stopped)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _check_output(output: Path) -> None:
-    """Find out before hours of fitting, not after, that the file cannot be written."""
-    if output.is_dir():
-        raise OutputError(f"{output} is a folder; name a file such as {output / 'video.nerv'}")
-    folder = output.parent
-    if not folder.is_dir():
-        raise OutputError(f"cannot write {output}: no folder {folder}; create it first")
-    probe = folder / f".{output.name}.probe"
-    try:
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise OutputError(f"cannot write {output}: {error.strerror}; choose another folder") from error

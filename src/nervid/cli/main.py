@@ -1,4 +1,4 @@
-"""The command line: nervid encode, decode, info, compare, search; nothing heavy loads before one runs."""
+"""The command line: one subcommand of nervid a file; nothing heavy loads before one runs."""
 
 import io
 import os
@@ -13,6 +13,7 @@ from nervid.cli.compare import Compare
 from nervid.cli.decode import Decode
 from nervid.cli.encode import Encode
 from nervid.cli.info import Info
+from nervid.cli.meta_train import MetaTrain
 from nervid.cli.screen import print_error
 from nervid.cli.search import Search
 from nervid.errors import InputError, NervidError
@@ -23,6 +24,7 @@ Command = (
     | Annotated[Info, tyro.conf.subcommand("info")]
     | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Search, tyro.conf.subcommand("search")]
+    | Annotated[MetaTrain, tyro.conf.subcommand("meta-train")]
 )
 
 FAILED, WRONG_USAGE, STOPPED = 1, 2, 130

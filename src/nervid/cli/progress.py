@@ -10,6 +10,7 @@ from nervid.cli.screen import bytes_text, print_note, stderr, time_text
 
 if TYPE_CHECKING:
     from nervid.encoder.encode import EncodeProgress
+    from nervid.meta.progress import MetaProgress
 
 PLAIN_SECONDS = 5.0
 """Time between two plain lines."""
@@ -67,4 +68,14 @@ def encode_words(progress: "EncodeProgress") -> str:
         f"{place}{attempt}{phase}  {fit.psnr_db:.2f} dB  {fit.frames_per_second:.1f} frames/s  "
         f"to {bytes_text(progress.projected_bytes)}  "
         f"{time_text(progress.elapsed_seconds)} gone, {time_text(progress.left_seconds)} left"
+    )
+
+
+def meta_words(progress: "MetaProgress") -> str:
+    """Return the words of a meta-training's progress line."""
+    measured = "" if progress.held_out_db is None else f"held-out {progress.held_out_db:.2f} dB  "
+    return (
+        f"windows {progress.start_db:.2f} -> {progress.adapted_db:.2f} dB  {measured}"
+        f"{progress.frames} frames  step {progress.step}/{progress.steps}  "
+        f"{time_text(progress.seconds)} gone, {time_text(progress.seconds_left)} left"
     )

@@ -3,7 +3,6 @@
 import glob
 import hashlib
 import os
-import re
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from nervid.errors import InputError
+from nervid.video.natural import natural_key
 from nervid.video.sources.images import IMAGE_SUFFIXES
 
 VIDEO_SUFFIXES: Final = frozenset(
@@ -95,7 +95,7 @@ class Corpus:
             files.update((file.name, file) for file in _find(Path(path), unread))
         if not files:
             raise InputError(f"a corpus: {_WANTED}, got no path; name videos, folders of them or shards")
-        return cls(sorted(files.values(), key=lambda file: _natural_key(file.name)), unread)
+        return cls(sorted(files.values(), key=lambda file: natural_key(file.name)), unread)
 
     @cached_property
     def videos(self) -> tuple[CorpusFile, ...]:
@@ -223,9 +223,3 @@ def _members(shard: Path) -> Iterator[CorpusFile]:
     if not members:
         raise InputError(f"{shard}: {_WANTED} in the shard, found none; name another shard")
     yield from members
-
-
-def _natural_key(name: str) -> list[tuple[int, str]]:
-    """Sort runs of digits by value and the rest by letter."""
-    parts = re.split(r"(\d+)", name)
-    return [(int(part), "") if index % 2 else (0, part) for index, part in enumerate(parts)]

@@ -15,9 +15,9 @@ class CurvePoint:
     """Learning steps taken."""
     frames: int
     """Frames of a window at that step."""
-    start_db: float
-    """PSNR of the windows before their inner steps, in dB."""
-    adapted_db: float
+    start_db: float | None
+    """PSNR of the windows before their inner steps, in dB; None if no step gave finite numbers."""
+    adapted_db: float | None
     """PSNR of the windows after them, in dB."""
     held_out_start_db: float | None = None
     """The same of windows that are not learned from, where there are any."""

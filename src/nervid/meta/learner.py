@@ -1,7 +1,7 @@
 """Learner: a network on its way to becoming an initialization, and how it fits one window in a few steps."""
 
 from collections.abc import Mapping, Sequence
-from math import inf, isfinite, log, prod
+from math import inf, isfinite, log
 from typing import Any, Final, cast
 
 import torch
@@ -15,69 +15,17 @@ from nervid.fit.optimizer import unit_step
 from nervid.fit.precision import autocast_dtype
 from nervid.initializations.initialization import ENCODER, NETWORK, Initialization
 from nervid.meta.config import MetaConfig
+from nervid.meta.learned import learned_config
 from nervid.models.blocks import at_least_float32
-from nervid.models.config import HnervConfig, ModelConfig, NervConfig
-from nervid.models.papers import hnerv_channels
+from nervid.models.config import HnervConfig
 from nervid.models.registry import build, build_encoder
 from nervid.models.representation import EMBEDDINGS, Representation, in_channels_last
 
 Window = UInt8[Tensor, "frames 3 height width"]
 Parameters = Mapping[str, Tensor]
 
-HNERV_STRIDES: Final = (4, 4, 4)
-NERV_FIRST_STRIDE: Final = 4
 FIRST_RATES: Final = tuple(10 ** (power / 2) for power in range(-8, 7))
 """Inner rates that are tried before learning begins: 0.0001 to 1000."""
-
-
-def learned_config(config: MetaConfig) -> ModelConfig:
-    """Describe the network that is learned.
-
-    Returns:
-        For "nerv" GradNCP's: a base map of 4x4, strides 4, 2, 2, ..., 2. For "hnerv" strides 4, 4, 4 and as
-        many channels as the paper's code gives a network of that size.
-
-    Source:
-        NeRV "small" and "large" of GradNCP (Tack et al., NeurIPS 2023, arXiv:2302.00617), published code:
-        1.25 and 40 levels, stem 512, 32 channels, expansion 4, reduction 2, lower width 32, GELU, 1x1 head,
-        tanh; 1,302,115 and 1,339,107 parameters at 128 and 256 pixels.
-    """
-    if config.model == "nerv":
-        strides = [NERV_FIRST_STRIDE]
-        while prod(strides) * 4 < config.size:
-            strides.append(2)
-        base = config.size // prod(strides)
-        return NervConfig(
-            frames=config.frames,
-            height=config.size,
-            width=config.size,
-            base_height=base,
-            base_width=base,
-            strides=tuple(strides),
-            activation="gelu",
-            levels=40,
-            base=1.25,
-            stem_width=512,
-            stem_channels=32,
-            expansion=4.0,
-            lower_width=32,
-        )
-    base, channels = config.size // prod(HNERV_STRIDES), 16
-    return HnervConfig(
-        frames=config.frames,
-        height=config.size,
-        width=config.size,
-        base_height=base,
-        base_width=base,
-        strides=HNERV_STRIDES,
-        embedding_channels=channels,
-        channels=hnerv_channels(
-            config.parameters / 1e6,
-            embedding_numbers=config.frames * channels * base * base,
-            strides=HNERV_STRIDES,
-            embedding_channels=channels,
-        ),
-    )
 
 
 class Learner(nn.Module):
@@ -103,7 +51,6 @@ class Learner(nn.Module):
             self.heads = nn.ModuleList(nn.Conv2d(channels, 3, 1) for channels in coarse)
         self.log_rates: dict[str, nn.Parameter] = {}
         """Logarithm of every inner rate, [inner steps] or, by single parameters, [inner steps, *shape]."""
-        self._first_errors = torch.zeros(0)
 
     def weights(self) -> dict[str, nn.Parameter]:
         """Return what is learned, by name: ``network.``, ``encoder.`` and ``heads.`` and the tensor's own."""
@@ -170,6 +117,7 @@ class Learner(nn.Module):
         steps: int,
         second_order: bool = False,
         losses: list[Tensor] | None = None,
+        errors: list[Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """Return the weights after some inner steps of gradient descent on a window.
 
@@ -179,16 +127,20 @@ class Learner(nn.Module):
             steps: Inner steps.
             second_order: Whether gradients also flow through the inner steps' own gradients.
             losses: Gets the loss before each inner step; they keep their graphs.
+            errors: Gets each frame's mean squared error before each inner step.
         """
         adapted = dict(weights)
         for step in range(steps):
-            loss, errors = self.loss(adapted, window)
+            loss, frame_errors = self.loss(adapted, window)
             if losses is not None:
-                if step == 0:
-                    self._first_errors = errors
                 losses.append(loss)
+            if errors is not None:
+                errors.append(frame_errors)
             gradients = torch.autograd.grad(
-                loss, list(adapted.values()), create_graph=second_order, retain_graph=losses is not None
+                loss,
+                list(adapted.values()),
+                create_graph=second_order,
+                retain_graph=second_order or losses is not None,
             )
             adapted = {
                 name: weight - self._rate(name, step) * self._direction(gradient)
@@ -216,32 +168,37 @@ class Learner(nn.Module):
             The window's PSNR in dB before and after the inner steps.
         """
         weights, config = self.weights(), self.config
-        losses: list[Tensor] = []
+        is_reptile = config.method == "reptile"
+        # Losses hold the memory of their steps, which nothing but their gradients needs.
+        losses: list[Tensor] | None = [] if config.every_step_weight and not is_reptile else None
+        errors: list[Tensor] = []
         adapted = self.adapt(
             weights,
             window,
             steps=config.inner_steps,
             second_order=config.method == "second-order",
             losses=losses,
+            errors=errors,
         )
-        loss, after = self.loss(adapted, window)
-        if config.method == "reptile":
+        with torch.set_grad_enabled(not is_reptile):
+            loss, after = self.loss(adapted, window)
+        if is_reptile:
             for name, weight in weights.items():
                 way = share * (weight.detach() - adapted[name].detach())
                 weight.grad = way if weight.grad is None else weight.grad + way
         else:
-            earlier = sum(losses, start=loss.new_zeros(())) if config.every_step_weight else 0.0
-            (share * (loss + config.every_step_weight * earlier)).backward()  # type: ignore[no-untyped-call]
-        before = self.loss(weights, window)[1] if not losses else self._first_errors
-        return _mean_psnr(before), _mean_psnr(after)
+            total = loss + config.every_step_weight * sum(losses or (), start=loss.new_zeros(()))
+            (share * total).backward()  # type: ignore[no-untyped-call]
+        return _mean_psnr(errors[0]), _mean_psnr(after)
 
     def adapted_db(self, window: Window) -> tuple[float, float]:
         """Return a window's PSNR in dB before and after the inner steps; nothing is learned."""
         weights = {name: weight.detach().requires_grad_() for name, weight in self.weights().items()}
-        adapted = self.adapt(weights, window, steps=self.config.inner_steps)
+        errors: list[Tensor] = []
+        adapted = self.adapt(weights, window, steps=self.config.inner_steps, errors=errors)
         with torch.no_grad():
-            errors = [self.loss(some, window)[1] for some in (weights, adapted)]
-        return _mean_psnr(errors[0]), _mean_psnr(errors[1])
+            after = self.loss(adapted, window)[1]
+        return _mean_psnr(errors[0]), _mean_psnr(after)
 
     def begin_rates(self, windows: Sequence[Window]) -> float:
         """Set all inner rates to the one that fits some windows best in the inner steps.
@@ -268,7 +225,7 @@ class Learner(nn.Module):
         """Set all inner rates to one number above 0."""
         for name, weight in self.weights().items():
             shape = weight.shape if self.config.rates == "parameter" else ()
-            start = torch.full((max(1, self.config.inner_steps), *shape), log(rate), device=weight.device)
+            start = weight.detach().new_full((self.config.inner_steps, *shape), log(rate))
             self.log_rates[name] = nn.Parameter(start, requires_grad=self.config.rates != "fixed")
 
     def initialization(self, provenance: dict[str, Any]) -> Initialization:

@@ -10,8 +10,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from nervid.container.format import crc32c
 from nervid.errors import OutputError
 from nervid.meta.curve import CurvePoint
+from nervid.meta.progress import Averages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,8 @@ class MetaState:
     """Weights, rates and the optimizers' moments by name."""
     points: list[CurvePoint] = field(default_factory=list)
     """The curve so far."""
+    averages: Averages = field(default_factory=Averages)
+    """Means of the steps since its last point."""
 
     def save(self, path: Path, *, key: str) -> None:
         """Write the state beside ``path`` and rename it into place.
@@ -45,11 +49,13 @@ class MetaState:
             "seconds": self.seconds,
             "skipped": self.skipped,
             "points": [asdict(point) for point in self.points],
+            "averages": asdict(self.averages),
         }
+        text = json.dumps(meta)
         beside = path.with_name(path.name + ".new")
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
         try:
-            save_file(tensors, beside, metadata={"nervid": json.dumps(meta)})
+            save_file(tensors, beside, metadata={"nervid": text, "checksum": _checksum(text, tensors)})
             beside.replace(path)
         except (OSError, SafetensorError) as error:
             raise OutputError(
@@ -61,15 +67,29 @@ class MetaState:
         """Return the state at ``path``, or None if there is none, it is damaged or has another key."""
         try:
             with safe_open(path, framework="pt") as file:
-                meta = json.loads((file.metadata() or {}).get("nervid", "{}"))
-                if meta.get("key") != key:
-                    return None
-                return cls(
-                    step=int(meta["step"]),
-                    seconds=float(meta["seconds"]),
-                    skipped=int(meta["skipped"]),
-                    tensors={name: file.get_tensor(name) for name in file.keys()},  # noqa: SIM118
-                    points=[CurvePoint(**point) for point in meta["points"]],
-                )
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+                about = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError, ValueError):
             return None
+        text = about.get("nervid", "{}")
+        if about.get("checksum") != _checksum(text, tensors):
+            return None
+        meta = json.loads(text)
+        if meta["key"] != key:
+            return None
+        return cls(
+            step=meta["step"],
+            seconds=meta["seconds"],
+            skipped=meta["skipped"],
+            tensors=tensors,
+            points=[CurvePoint(**point) for point in meta["points"]],
+            averages=Averages(**meta["averages"]),
+        )
+
+
+def _checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """CRC-32C of everything in a state: a flipped bit must not become part of what is learned."""
+    checksum = crc32c(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        checksum = crc32c(name.encode() + tensor.numpy().tobytes(), checksum)
+    return f"{checksum:08x}"

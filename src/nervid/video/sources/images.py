@@ -1,7 +1,6 @@
 """Frames from image files: a folder, a glob or one image."""
 
 import glob
-import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from nervid.errors import InputError
 from nervid.video.info import SRGB, VideoInfo
+from nervid.video.natural import natural_key
 from nervid.video.sources.base import Digest, Survey, add_file
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm"})
@@ -41,13 +41,7 @@ def find_images(source: Path) -> list[Path] | None:
         raise InputError(
             f"{source}: no images found; wanted files such as {', '.join(sorted(IMAGE_SUFFIXES))}"
         )
-    return sorted(found, key=_natural_key)
-
-
-def _natural_key(path: Path) -> list[tuple[int, str]]:
-    """Sort runs of digits by value and the rest by letter."""
-    parts = re.split(r"(\d+)", str(path))
-    return [(int(part), "") if index % 2 else (0, part) for index, part in enumerate(parts)]
+    return sorted(found, key=lambda path: natural_key(str(path)))
 
 
 class ImageSource:
