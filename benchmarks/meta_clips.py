@@ -67,10 +67,22 @@ def synthetic(size: int, frames: int, *, phase: int = 0) -> Frames:
     rows, columns = np.mgrid[0:size, 0:size]
 
     def wave(angle: float, time: int) -> np.ndarray:
-        return 127.5 + 100 * np.sin(rows * np.cos(angle) / 5 + columns * np.sin(angle) / 7 + time / 3)
+        phases = rows * np.cos(angle) / 5 + columns * np.sin(angle) / 7 + time / 3
+        return np.asarray(127.5 + 100 * np.sin(phases))
 
     drawn = [np.stack([wave(phase + color, time) for color in range(3)], -1) for time in range(frames)]
     return as_frames([picture.astype(np.uint8) for picture in drawn])
+
+
+class Stripes:
+    """Windows without a corpus: moving stripes, another picture for every number."""
+
+    def __init__(self, size: int, frames: int) -> None:
+        self._size, self._frames = size, frames
+
+    def window(self, number: int) -> Frames:
+        """Return one window."""
+        return synthetic(self._size, self._frames, phase=number)
 
 
 def as_frames(pictures: list[np.ndarray]) -> Frames:

@@ -8,11 +8,11 @@ No number on that page is typed by hand but the papers' own. An empty cell has n
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.bars import ROOT, Bar, from_json, unmet_first
+from benchmarks.report_parts import PARTS, Part
 from benchmarks.reproduction.records import write_text
 from benchmarks.reproduction.report import reproduction
 from benchmarks.retrieval_table import retrieval
@@ -21,68 +21,10 @@ from nervid.errors import InputError, NervidError
 
 PAGE: Final = ROOT / "docs" / "results.md"
 
-_PROVENANCE = ("command", "arguments", "commit", "hardware")
+_PROVENANCE = ("command", "arguments", "commit", "hardware", "measured_seconds")
 _UNSHOWN = (*_PROVENANCE, "slug", "issue")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """One JSON file under benchmarks/results and how the page introduces it."""
-
-    file: str
-    title: str
-    text: str = ""
-
-
-PARTS: Final = (
-    Part(
-        file="engine.json",
-        title="Fitting and playing on a CPU",
-        text="`official` is the figure of the papers' published code.",
-    ),
-    Part(file="loader.json", title="Reading frames", text="How fast frames of a file come."),
-    Part(
-        file="latent_clips.json",
-        title="Latent-INR",
-        text="""Six clips, files of 0.296 bpp, recipe `quick`, one seed. `aligned` and `hnerv aligned` are the
-        same fits aligned with `conse`: `cosine` of the file's vectors with the teacher's, `share` of the file
-        that the alignment adds. `twice` is the PSNR of Latent-INR's frames drawn at twice the size against
-        the original at that size, beside its frames enlarged by a bicubic filter; `search` the time of a
-        query.""",
-    ),
-    Part(file="latent_large.json", title="Latent-INR at 640x360", text="Big Buck Bunny, whole frames."),
-    Part(
-        file="latent_rates.json",
-        title="Three networks at three rates",
-        text="Big Buck Bunny at 320x160, recipe `quick`, about the same time for every network.",
-    ),
-    Part(
-        file="latent_between.json",
-        title="Frames between",
-        text="Every second, fourth or eighth frame of Bunny at 320x160 fitted, others from mixed latents.",
-    ),
-    Part(
-        file="latent_speed.json",
-        title="Drawing pixel by pixel and patch by patch",
-        text="Networks of random weights, all in bfloat16, frames one by one.",
-    ),
-    Part(
-        file="size_promise.json",
-        title="Kept sizes",
-        text="A file is at most 3 % smaller than asked, never larger: `share` is its size over that asked.",
-    ),
-    Part(
-        file="quantization.json",
-        title="Bits and sparsity at one size",
-        text="Networks of more or fewer weights, coded to files of one size; more in the [log](log.md).",
-    ),
-    Part(
-        file="entropy_coders.json",
-        title="Entropy coders",
-        text="Bytes for the same integer tensors; the [log](log.md) says what each coder is.",
-    ),
-)
-"""Files with a place of their own; any other file in the folder follows under its name."""
 RETRIEVAL: Final = "retrieval.json"
 """The file that has a page's part written for it, ``benchmarks.retrieval_table``."""
 
@@ -113,7 +55,7 @@ def page(benchmarks: Path) -> str:
         blocks += retrieval(_read(results / RETRIEVAL))
     for part in parts:
         if (results / part.file).is_file():
-            blocks += _section(part, _read(results / part.file))
+            blocks += _section(part, _read(results / part.file), benchmarks.parent / "docs" / "images")
     bars = benchmarks / "bars.json"
     blocks += _bars(from_json(bars.read_text(encoding="utf-8"))) if bars.is_file() else []
     return "\n".join(blocks)
@@ -126,10 +68,13 @@ def _read(path: Path) -> Any:  # noqa: ANN401 - whatever a benchmark wrote
         raise InputError(f"{path} is not JSON ({error}); run its benchmark again") from None
 
 
-def _section(part: Part, facts: Any) -> Iterator[str]:  # noqa: ANN401
+def _section(part: Part, facts: Any, images: Path) -> Iterator[str]:  # noqa: ANN401
     """A file's lists of rows as tables, its single values as one row, and where it was measured."""
     yield f"## {part.title}\n"
     yield paragraph(f"{part.text} ([JSON](../benchmarks/results/{part.file}))")
+    for file, words in part.pictures:
+        if (images / file).is_file():
+            yield f"![{words}](images/{file})\n"
     facts = facts if isinstance(facts, Mapping) else {"rows": facts}
     tables = {key: value for key, value in facts.items() if _is_rows(value)}
     single = {key: value for key, value in facts.items() if key not in tables and key not in _PROVENANCE}
@@ -155,6 +100,8 @@ def _provenance(facts: Mapping[str, Any]) -> str:
         words += f" at {name[:7]}{dash}{dirty}"
     if facts.get("hardware"):
         words += f" on {_machine(facts['hardware'])}"
+    if facts.get("measured_seconds"):
+        words += f", in {cell(facts['measured_seconds'])} s"
     return words
 
 

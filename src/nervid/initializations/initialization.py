@@ -156,12 +156,12 @@ class Initialization:
 
 
 def shapes_of(config: ModelConfig) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
-    """Return the shapes of a network's weights and of its encoder's by name, in order; no memory is taken."""
+    """Return the shapes of a network's weights and of its encoder's by name, in order."""
     network = {name: tuple(weight.shape) for name, weight in build_empty(config).named_weights()}
     if not isinstance(config, HnervConfig):
         return network, {}
-    with torch.device("meta"):
-        encoder = build_encoder(config)
+    # Not on the "meta" device: there its random numbers load torch's compiler, a second and a half.
+    encoder = build_encoder(config)
     return network, {name: tuple(weight.shape) for name, weight in encoder.named_parameters()}
 
 
