@@ -25,7 +25,7 @@ demo: $(INSTALLED)
 	$(RUN)/python examples/demo.py
 
 test: $(INSTALLED)
-	$(RUN)/python -m pytest -q
+	$(RUN)/python -m pytest -q -n auto
 
 check: lint types imports
 

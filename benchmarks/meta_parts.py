@@ -75,7 +75,7 @@ def curves(bench: Bench) -> Tables:
                 (steps, seeds, "quick") for steps, seeds in points.items()
             ]
             if size == min(POINTS):
-                asked.append((MANY_STEPS, points[MANY_STEPS], OTHER_RECIPE))
+                asked += [(steps, points[steps], OTHER_RECIPE) for steps in (MANY_STEPS, REFERENCE_STEPS)]
             own = []
             for steps, seeds, recipe in asked:
                 row = point(
@@ -111,12 +111,14 @@ def keep_curve(bench: Bench, family: str, size: int, rows: Sequence[Row]) -> Non
         gain = best["gain_db"]
         name = f"{where}, {MANY_STEPS} steps: gain over random weights, the recipe that suits these"
         bench.keep(name, gain, "dB", ">= 2", gain >= 2)
-    reference = [row["random_db"] for row in quick if row["steps"] == REFERENCE_STEPS]
-    if reference:
-        found = steps_to([(row["steps"], row["learned_db"]) for row in quick], reference[0])
+    for reference in (row for row in rows if row["steps"] == REFERENCE_STEPS):
+        recipe = reference["recipe"]
+        # The first steps are the same whatever recipe follows.
+        own = [row for row in rows if row["recipe"] == recipe or row["steps"] <= FEW_STEPS]
+        found = steps_to([(row["steps"], row["learned_db"]) for row in own], reference["random_db"])
         value = float(REFERENCE_STEPS) if found is None else found
         reason = f"not reached in {REFERENCE_STEPS} steps" if found is None else None
-        name = f"{where}: steps to what random weights have after {REFERENCE_STEPS}"
+        name = f"{where}, recipe {recipe}: steps to what random weights have after {REFERENCE_STEPS}"
         bench.keep(name, value, "steps", "<= 100", found is not None and value <= 100, reason)
 
 
