@@ -16,6 +16,17 @@ from nervid.models.sizing import solve
 SIZED = ("frames", "height", "width", "base_height", "base_width")
 HNERV = solve("hnerv", frames=48, height=180, width=320, parameters=200_000)
 NERV = solve("nerv", frames=48, height=180, width=320, parameters=200_000)
+GRADNCP = NervConfig(
+    frames=8,
+    height=128,
+    width=128,
+    base_height=4,
+    base_width=4,
+    strides=(4, 2, 2, 2),
+    stem_channels=32,
+    expansion=4.0,
+    lower_width=32,
+)
 WIDTHS = {
     "hnerv": {*SIZED, "embedding_channels", "channels", "lower_width"},
     "nerv": {*SIZED, "stem_width", "stem_channels", "lower_width", "multi_resolution"},
@@ -54,6 +65,28 @@ def test_the_budget_is_used_to_within_one_channel(learned: HnervConfig | NervCon
     assert 0.88 <= budget_used(config, parameters) <= 1.0
     if isinstance(config, HnervConfig):
         assert embedding_count(config) <= parameters / 10
+
+
+@given(extra=st.floats(0, 3), learned=st.sampled_from([HNERV, NERV, GRADNCP]), height=st.integers(16, 400))
+@settings(max_examples=40)
+def test_a_budget_little_above_the_least_is_kept(
+    extra: float, learned: HnervConfig | NervConfig, height: int
+) -> None:
+    least = budget_used(smallest_like(learned, frames=24, height=height, width=320), 1)
+    parameters = int(least * (1 + extra))
+    config = solve_like(learned, frames=24, height=height, width=320, parameters=parameters)
+    assert budget_used(config, parameters) <= 1.0
+    assert budget_used(config, 1) >= least
+
+
+def test_a_budget_below_the_learned_proportions_goes_into_the_stem() -> None:
+    least = smallest_like(GRADNCP, frames=24, height=180, width=320)
+    parameters = int(1.5 * budget_used(least, 1))
+    config = solve_like(GRADNCP, frames=24, height=180, width=320, parameters=parameters)
+    assert isinstance(least, NervConfig)
+    assert isinstance(config, NervConfig)
+    assert config == replace(least, stem_width=config.stem_width)
+    assert budget_used(config, parameters) > 0.95
 
 
 def test_the_learned_networks_own_budget_gives_the_learned_network() -> None:

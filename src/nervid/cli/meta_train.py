@@ -42,7 +42,7 @@ class MetaTrain:
 
     paths: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH...")] = ()
     """Folders of videos, searched at any depth, video files, .tar shards of videos, globs of photographs."""
-    output: Annotated[Path, tyro.conf.arg(metavar="FILE.safetensors")]
+    output: Annotated[Path, tyro.conf.arg(metavar="FILE.safetensors", aliases=["-o"])]
     """The initialization to write."""
     held_out: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PATH...")] = ()
     """Other videos, which are not learned from: what was learned is measured on them now and then."""

@@ -15,6 +15,8 @@ RateKind = Literal["layer", "parameter", "fixed"]
 MetaModel = Literal["nerv", "hnerv"]
 
 MOST_SIZE: Final = 512
+MOST_FRAMES: Final = 32
+"""Most frames of a window: the largest power of two in a shot."""
 STAGE_STEPS: Final = (0.0, 0.1, 0.25)
 """Shares of the steps at which a window's frames double up to all of them; chosen, untuned."""
 
@@ -30,7 +32,7 @@ class MetaConfig:
     size: Annotated[int, tyro.conf.arg(metavar="PIXELS")] = 128
     """Side of the square windows that are fitted: 64, 128, 256 or another multiple of 64."""
     frames: Annotated[int, tyro.conf.arg(metavar="N")] = 8
-    """Frames of a window, a power of two."""
+    """Frames of a window, a power of two up to 32: a shot that it is cut out of has 48."""
     progressive: bool = True
     """Temporal guidance: windows begin with a quarter of their frames, then have half, then all of them."""
     coarse_weight: Annotated[float, tyro.conf.arg(metavar="WEIGHT")] = 0.3
@@ -66,8 +68,8 @@ class MetaConfig:
     def __post_init__(self) -> None:
         if self.size % 64 or not 64 <= self.size <= MOST_SIZE:
             raise InputError(f"size must be a multiple of 64 up to {MOST_SIZE} pixels, got {self.size}")
-        if self.frames < 1 or self.frames & (self.frames - 1) or self.frames > 256:
-            raise InputError(f"frames must be a power of two up to 256, got {self.frames}")
+        if self.frames < 1 or self.frames & (self.frames - 1) or self.frames > MOST_FRAMES:
+            raise InputError(f"frames must be a power of two up to {MOST_FRAMES}, got {self.frames}")
         for name, least, most in (
             ("steps", 1, 10**8),
             ("tasks", 1, 4096),

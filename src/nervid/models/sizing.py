@@ -231,7 +231,12 @@ def solve_nerv(least: NervConfig, parameters: int, full: NervShape) -> NervConfi
         unbalance = abs(log2(config.stem_width / (share * full.stem_width))) if full.stem_width else 0.0
         return 1 - budget_used(config, parameters) + _SHAPE_WEIGHT * unbalance
 
-    return min(_shrunken_nervs(least, parameters, full), key=cost)
+    # Where the budget is too small for these proportions, the least channels get what stem is left.
+    width = least.stem_width
+    if full.stem_width:
+        width = largest(lambda w: fits(lambda: replace(least, stem_width=w), parameters), width)
+    narrowest = replace(least, stem_width=min(width, 2 * full.stem_width))
+    return min(_shrunken_nervs(least, parameters, full), key=cost, default=narrowest)
 
 
 def _shrunken_nervs(least: NervConfig, parameters: int, full: NervShape) -> Iterator[NervConfig]:
