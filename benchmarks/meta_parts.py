@@ -178,7 +178,7 @@ def delta(bench: Bench) -> Tables:
 def ablated(bench: Bench) -> Tables:
     """What each choice of the learning brings."""
     trial = bench.trial(ABLATED.model, ABLATED.size)
-    rows = ablation(bench.runs, clips=held_out(ABLATED.size), trial=trial)
+    rows = ablation(bench.runs, clips=held_out(ABLATED.size), trial=trial, seeds=SEEDS)
     for row in rows:
         print(row, flush=True)
     return {"rows": rows}
