@@ -60,18 +60,6 @@ def test_an_inner_step_by_muon_goes_along_orthogonal_directions(model: MetaModel
         torch.testing.assert_close(adapted[name], weight - 0.1 * unit_step(gradient), rtol=1e-5, atol=1e-6)
 
 
-def test_steps_beyond_the_learned_ones_take_the_last_rate() -> None:
-    mine = learner(inner_steps=2)
-    with torch.no_grad():
-        for rates in mine.log_rates.values():
-            rates[1] = math.log(0.02)
-    twice = mine.adapt(mine.weights(), WINDOW, steps=2)
-    thrice = mine.adapt(mine.weights(), WINDOW, steps=3)
-    again = learner(0.02).adapt(twice, WINDOW, steps=1)
-    for name in thrice:
-        torch.testing.assert_close(thrice[name], again[name], rtol=0, atol=1e-6)
-
-
 @pytest.mark.parametrize(("model", "rows"), [("nerv", [16]), ("hnerv", [8, 16])])
 def test_spatial_guidance_adds_the_error_of_each_small_image(model: MetaModel, rows: list[int]) -> None:
     guided, plain = learner(model=model, coarse_weight=0.25), learner(model=model, coarse_weight=0.0)

@@ -124,7 +124,7 @@ class Learner(nn.Module):
         Args:
             weights: Where to begin; gradients flow back to them, and to the rates.
             window: The frames to fit.
-            steps: Inner steps.
+            steps: Inner steps, at most the ``inner_steps`` that have rates.
             second_order: Whether gradients also flow through the inner steps' own gradients.
             losses: Gets the loss before each inner step; they keep their graphs.
             errors: Gets each frame's mean squared error before each inner step.
@@ -143,7 +143,7 @@ class Learner(nn.Module):
                 retain_graph=second_order or losses is not None,
             )
             adapted = {
-                name: weight - self._rate(name, step) * self._direction(gradient)
+                name: weight - self.log_rates[name][step].exp() * self._direction(gradient)
                 for (name, weight), gradient in zip(adapted.items(), gradients, strict=True)
             }
         return adapted
@@ -152,11 +152,6 @@ class Learner(nn.Module):
         if self.config.inner == "gradient":
             return gradient
         return unit_step(gradient, autocast_dtype(self.config.precision, gradient.device))
-
-    def _rate(self, name: str, step: int) -> Tensor:
-        """The rate of an inner step; those beyond the learned ones take the last one's."""
-        rates = self.log_rates[name]
-        return rates[min(step, len(rates) - 1)].exp()
 
     def task(self, window: Window, *, share: float) -> tuple[float, float]:
         """Fit a window and add ``share`` times the learning gradient to the weights' and rates' own.
