@@ -1,6 +1,5 @@
 """A learner fits a window as arithmetic by hand does, and its gradients are those of what it fits."""
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
