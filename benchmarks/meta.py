@@ -1,6 +1,6 @@
 """Learned beside random weights: few steps, many steps, bytes, what learning is made of, its speed.
 
-python -m benchmarks.meta                # half an hour of a quiet machine with two cores
+python -m benchmarks.meta                # an hour and a half of a quiet machine with two cores
 python -m benchmarks.meta tune curves    # some parts: tune curves converged delta ablation speed pictures
 python -m benchmarks.meta curves --initialization a.safetensors   # not the shipped one; nothing is recorded
 python -m benchmarks.meta --smallest     # seconds: toys, nothing is kept

@@ -1,6 +1,7 @@
 """Bytes at equal PSNR: files from random weights, from learned ones, and of changes from learned ones."""
 
 import os
+import statistics
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -82,6 +83,7 @@ def files(
     sizes: Sequence[int],
     epochs: Sequence[int],
     more_sizes: Sequence[int] = (),
+    seeds: Sequence[int] = (1,),
 ) -> list[Row]:
     """Encode every clip at every size, from random weights, learned ones, and as changes from those.
 
@@ -93,9 +95,19 @@ def files(
         sizes: Bytes that are asked for.
         epochs: Passes over the frames; every size is encoded with each.
         more_sizes: Further sizes from random weights, so that curves share more of their PSNR.
+        seeds: Everything is encoded with each.
     """
     jobs = [
-        Encoding(initialization=initialization, family=family, clip=clip, arm=arm, size=size, epochs=passes)
+        Encoding(
+            initialization=initialization,
+            family=family,
+            clip=clip,
+            arm=arm,
+            size=size,
+            epochs=passes,
+            seed=seed,
+        )
+        for seed in seeds
         for passes in epochs
         for clip in clips
         for arm in ("random", "learned", "delta")
@@ -121,6 +133,7 @@ def files(
             "network": job.family,
             "clip": job.clip,
             "epochs": job.epochs,
+            "seed": job.seed,
             "start": job.arm,
             "asked": job.size,
             **facts,
@@ -134,30 +147,42 @@ def savings(rows: Sequence[Row]) -> list[Row]:
 
     Returns:
         For each network, clip, number of epochs and start: bytes in percent of those from random weights at
-        equal PSNR less 100, the mean over the PSNR that both curves have (BD-rate); None where there is none.
-        ``shared_db`` is how much of it there is.
+        equal PSNR less 100, the mean over the PSNR that both curves have (BD-rate), averaged over seeds;
+        ``spread``, its standard deviation over these, None of one; all None where a seed's curves share
+        none. ``shared_db`` is the mean length of what they share.
     """
     groups = dict.fromkeys((row["network"], row["clip"], row["epochs"]) for row in rows)
     found: list[Row] = []
-    for network, clip, epochs in groups:
+    for group in groups:
+        own = [row for row in rows if (row["network"], row["clip"], row["epochs"]) == group]
+        seeds = list(dict.fromkeys(row["seed"] for row in own))
+        row: Row = dict(zip(("network", "clip", "epochs"), group, strict=True)) | {"seeds": len(seeds)}
         curves = {
-            arm: [
-                (row["bytes"], row["psnr_db"])
-                for row in rows
-                if (row["network"], row["clip"], row["epochs"], row["start"]) == (network, clip, epochs, arm)
+            (arm, seed): [
+                (row["bytes"], row["psnr_db"]) for row in own if (row["start"], row["seed"]) == (arm, seed)
             ]
             for arm in ARMS
+            for seed in seeds
         }
-        row: Row = {"network": network, "clip": clip, "epochs": epochs}
         for arm in ("learned", "delta"):
-            try:
-                percent = bd_rate(*zip(*curves["random"], strict=True), *zip(*curves[arm], strict=True))
-                row[f"{arm} (%)"] = round(percent, 2)
-            except InputError:
-                row[f"{arm} (%)"] = None
-            row[f"{arm}, shared_db"] = round(_shared(curves["random"], curves[arm]), 2)
+            pairs = [(curves["random", seed], curves[arm, seed]) for seed in seeds]
+            percents = [_percent(*pair) for pair in pairs]
+            known = [percent for percent in percents if percent is not None]
+            complete = len(known) == len(percents)
+            row[f"{arm} (%)"] = round(statistics.mean(known), 2) if complete else None
+            spread = statistics.stdev(known) if complete and len(known) > 1 else None
+            row[f"{arm}, spread"] = None if spread is None else round(spread, 2)
+            row[f"{arm}, shared_db"] = round(statistics.mean(_shared(*pair) for pair in pairs), 2)
         found.append(row)
     return found
+
+
+def _percent(anchor: Sequence[tuple[int, float]], other: Sequence[tuple[int, float]]) -> float | None:
+    """BD-rate of curves of bytes and PSNR, None where they share no PSNR."""
+    try:
+        return bd_rate(*zip(*anchor, strict=True), *zip(*other, strict=True))
+    except InputError:
+        return None
 
 
 def _shared(one: Sequence[tuple[int, float]], other: Sequence[tuple[int, float]]) -> float:

@@ -75,7 +75,7 @@ PARTS: Final = (
     Part(
         file="meta_converged.json",
         title="Many steps from learned weights",
-        text="As above, three clips, one seed.",
+        text="As above, three clips.",
     ),
     Part(
         file="meta_delta.json",

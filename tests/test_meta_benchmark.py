@@ -232,9 +232,9 @@ def test_steps_to_a_quality_lie_between_two_points() -> None:
     assert steps_to(curve, 41.0) is None
 
 
-def curve_rows(start: str, sizes: Sequence[int], add_db: float = 0.0) -> list[dict[str, Any]]:
+def curve_rows(start: str, sizes: Sequence[int], add_db: float = 0.0, seed: int = 1) -> list[dict[str, Any]]:
     """Files whose PSNR rises by 6 dB with each doubling from 1000 bytes and 20 dB on."""
-    common = {"network": "nerv", "clip": "a", "epochs": 30, "start": start}
+    common = {"network": "nerv", "clip": "a", "epochs": 30, "seed": seed, "start": start}
     return [common | {"bytes": size, "psnr_db": 20 + 6 * np.log2(size / 1000) + add_db} for size in sizes]
 
 
@@ -246,6 +246,19 @@ def test_savings_are_bytes_at_equal_quality() -> None:
     assert found["learned (%)"] == pytest.approx(-50)
     assert found["learned, shared_db"] == 12
     assert (found["delta (%)"], found["delta, shared_db"]) == (None, 0)
+    assert (found["seeds"], found["learned, spread"]) == (1, None)
+
+
+def test_savings_are_means_over_seeds_of_one_clip() -> None:
+    sizes = (1000, 2000, 4000, 8000)
+    rows = [*curve_rows("random", sizes), *curve_rows("learned", sizes, 6.0), *curve_rows("delta", sizes)]
+    rows += [*curve_rows("random", sizes, seed=2), *curve_rows("learned", sizes, seed=2)]
+    rows += curve_rows("delta", sizes, 60.0, seed=2)
+    (found,) = savings(rows)
+    assert found["learned (%)"] == pytest.approx(-25)  # -50 and 0
+    assert found["learned, spread"] == pytest.approx(35.36, abs=0.01)
+    assert found["learned, shared_db"] == pytest.approx(15)  # 12 and 18
+    assert (found["delta (%)"], found["seeds"]) == (None, 2)
 
 
 def bench_of(monkeypatch: pytest.MonkeyPatch) -> tuple[Bench, list[tuple[Any, ...]]]:
