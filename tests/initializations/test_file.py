@@ -88,7 +88,7 @@ def test_other_files_are_no_initialization(tmp_path: Path) -> None:
         ({"format": True}, "its description cannot be read; the file is damaged"),
         ({"format": "1"}, "its description cannot be read; the file is damaged"),
         ({"model": None}, "model: expected an object"),
-        ({"model": {"name": "vgg"}}, "model: expected name nerv or hnerv or latent-inr, got 'vgg'"),
+        ({"model": {"name": "vgg"}}, "model: expected name nerv or hnerv or latent-inr or nervid, got 'vgg'"),
         ({"rates": {"network.stem.weight": 0.5}}, "its learning rates cannot be read"),
         ({"rates": {"network.stem.weight": [10**400]}}, "its learning rates cannot be read"),
         ({"rates": {"network.stem.weight": [0.1, "fast"]}}, "its learning rates cannot be read"),

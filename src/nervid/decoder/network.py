@@ -7,12 +7,14 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from nervid.compress.feature_sections import decode_feature_grids
 from nervid.compress.streams import decode_tensors
 from nervid.decoder.resample import resample
 from nervid.errors import CorruptSectionError, InputError
 from nervid.initializations import Initialization, base_for
 from nervid.models.blocks import at_least_float32
-from nervid.models.config import ModelConfig, from_json, to_json
+from nervid.models.config import ModelConfig, NervidConfig, from_json, to_json
+from nervid.models.nervid import GRIDS
 from nervid.models.registry import build_empty
 from nervid.models.representation import EMBEDDINGS, Representation, in_channels_last
 from nervid.models.sizing import embedding_count, parameter_count
@@ -81,23 +83,30 @@ def load_network(
     _check_count("EMBD", embedding_count(config), embd or b"")
     network = build_empty(config)
     parameters = dict(network.named_parameters())
-    weights = [name for name in parameters if name != EMBEDDINGS]
-    names_of = [(weights, wght)]
-    if embd is not None and EMBEDDINGS in parameters:
-        names_of.append(([EMBEDDINGS], embd))
-    elif (embd is None) != (EMBEDDINGS not in parameters):
-        raise CorruptSectionError(
-            "section EMBD: present for a network that needs none, or missing; encode again"
-        )
-    values: dict[str, Tensor] = {}
-    for names, data in names_of:
-        tensors = decode_tensors(data, [tuple(parameters[name].shape) for name in names])
-        values |= {name: tensor.values() for name, tensor in zip(names, tensors, strict=True)}
+    names = [name for name, _ in network.named_weights()]
+    tensors = decode_tensors(wght, [tuple(parameters[name].shape) for name in names])
+    values = {name: tensor.values() for name, tensor in zip(names, tensors, strict=True)}
+    values |= _read_embeddings(config, embd)
     if initialization is not None:
         for name, base in _base(initialization, config).items():
             values[name] = values[name] + base
     network.load_state_dict(values, assign=True)
     return in_channels_last(network.requires_grad_(False).eval())
+
+
+def _read_embeddings(config: ModelConfig, embd: bytes | None) -> dict[str, Tensor]:
+    """Return what section EMBD holds, by the names of a network's parameters."""
+    if (embd is None) == config.stores_embeddings:
+        raise CorruptSectionError(
+            "section EMBD: present for a network that needs none, or missing; encode again"
+        )
+    if embd is None:
+        return {}
+    if isinstance(config, NervidConfig):
+        grids = decode_feature_grids(embd, [grid.shape for grid in config.feature_grids])
+        return {f"{GRIDS}.{number}": grid.values().flatten(1) for number, grid in enumerate(grids)}
+    (tensor,) = decode_tensors(embd, [(config.frames, *config.embedding_shape)])
+    return {EMBEDDINGS: tensor.values()}
 
 
 def read_embeddings(modl: bytes, embd: bytes, *, frames: int) -> Float[Tensor, "frames numbers"]:

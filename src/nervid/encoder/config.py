@@ -9,13 +9,14 @@ import tyro
 from nervid.errors import InputError
 from nervid.fit.recipe import PresetName, RecipeName
 
-ModelName = Literal["hnerv", "nerv", "latent-inr", "latent-inr-pixel"]
+ModelName = Literal["nervid", "hnerv", "nerv", "latent-inr", "latent-inr-pixel"]
 AlignLayout = Literal["head", "direct"]
 RANDOM, META, PREVIOUS, AUTO = "random", "meta", "previous", "auto"
 """Where a fit may start, beside a named file."""
 DEFAULT_BITS_PER_PIXEL = 0.1
 """Rate when none of bpp, size and psnr is given; the rate around which the papers compare."""
 
+_SECONDS = {"s": 1, "min": 60, "h": 3600}
 _UNITS = {"": 1, "B": 1, "kB": 1000, "MB": 10**6, "GB": 10**9, "KiB": 1024, "MiB": 2**20, "GiB": 2**30}
 
 
@@ -30,7 +31,10 @@ class EncodeConfig:
     psnr: Annotated[float | None, tyro.conf.arg(metavar="DB")] = None
     """Quality to reach, mean PSNR over all frames in dB, with as few bytes as a few fits can find."""
     preset: PresetName = "balanced"
-    """Effort: fast 100 epochs, balanced 300, best 1200."""
+    """Effort: ultrafast 30 epochs, fast 100, balanced 300, best 1200."""
+    time: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
+    """Time that the encoding may take, such as 90s, 2min or 1h, instead of a preset; only with the model
+    nervid. A file made so is not the same twice."""
     model: ModelName = "hnerv"
     """Representation that is fitted."""
     recipe: RecipeName = "quick"
@@ -79,7 +83,16 @@ class EncodeConfig:
                 raise InputError(f"{name} must be above 0 and below 1000, got {value:g}")
         if self.size is not None:
             parse_size(self.size)
-        if self.init != RANDOM and self.model.startswith("latent-inr"):
+        if self.time is not None:
+            parse_time(self.time)
+            if self.model != "nervid" or self.psnr is not None:
+                raise InputError(
+                    f"time is for the model nervid with bpp or size, got model {self.model}"
+                    f"{' and psnr' if self.psnr is not None else ''}; use preset or epochs"
+                )
+            if self.epochs is not None:
+                raise InputError("one of time and epochs can be asked for, got both")
+        if self.init != RANDOM and self.model not in ("hnerv", "nerv"):
             raise InputError(
                 f"init {self.init} is for the models hnerv and nerv, got {self.model}; use init random"
             )
@@ -88,10 +101,10 @@ class EncodeConfig:
                 f"delta stores changes from an initialization, got init {self.init}; use init meta, auto or "
                 "a file"
             )
-        if self.align is not None and self.model == "nerv":
+        if self.align is not None and self.model in ("nerv", "nervid"):
             raise InputError(
-                "align needs embeddings in the file, which model nerv has not; use the model hnerv or "
-                "latent-inr"
+                f"align needs one embedding a frame in the file, which model {self.model} has not; use the "
+                "model hnerv or latent-inr"
             )
         if self.align_layout == "direct" and self.align is None:
             raise InputError("align_layout direct needs a teacher, got none; name one with align")
@@ -147,3 +160,22 @@ def parse_size(text: str) -> int:
     if size < 1:
         raise InputError(f"size must be at least 1 byte, got {text!r}")
     return size
+
+
+def parse_time(text: str) -> float:
+    """Return the seconds that ``text`` names: a number and s, min or h.
+
+    Raises:
+        InputError: If it is anything else, below one second or above 1000 hours.
+
+    Example:
+        >>> parse_time("90s"), parse_time("1.5 min")
+        (90.0, 90.0)
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([a-z]*)\s*", text)
+    if match is None or match[2] not in _SECONDS:
+        raise InputError(f"time must be a number with a unit, such as 90s, 2min or 1h, got {text!r}")
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if not 1 <= seconds <= 3_600_000:
+        raise InputError(f"time must be 1 second to 1000 hours, got {text!r}")
+    return seconds

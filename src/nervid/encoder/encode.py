@@ -13,7 +13,7 @@ from nervid.decoder.alignment import StoredAlignment
 from nervid.encoder.align import HNERV_REACH, LATENT_REACH, PrincipalDirections, aim, teach
 from nervid.encoder.assemble import EMPTY_SEGMENT, assemble
 from nervid.encoder.budget import most_inputs
-from nervid.encoder.config import DEFAULT_BITS_PER_PIXEL, EncodeConfig
+from nervid.encoder.config import DEFAULT_BITS_PER_PIXEL, EncodeConfig, parse_time
 from nervid.encoder.devices import find_devices
 from nervid.encoder.job import CodedSegment, Job
 from nervid.encoder.named import NamedInitialization
@@ -71,6 +71,10 @@ def encode(
     with ranks.agreed():
         encoding = _Encoding(clip, config, workdir, save_seconds, ranks)
     return encoding.run(on_progress, should_stop)
+
+
+FIT_SHARE = 0.9
+"""Share of an encoding's time limit that fits may take; the rest is for coding and measuring."""
 
 
 class _Encoding:
@@ -217,6 +221,7 @@ class _Encoding:
         if self._alignment is not None and self._vectors is not None:
             rows = self._vectors[self._ranges[number].start : self._ranges[number].stop]
             alignment = aim(self._alignment, rows)
+        seconds = None if self._config.time is None else parse_time(self._config.time)
         room = 0 if self._target is None else self._target - self._surroundings
         budget = None if self._target is None else room * frames / len(self._clip)
         return SegmentTask(
@@ -229,6 +234,7 @@ class _Encoding:
             alignment=alignment,
             least_numbers=1 if self._alignment is None else self._alignment.inputs,
             initialization=None if self._initialization is None else self._initialization.content,
+            time_limit_seconds=None if seconds is None else FIT_SHARE * seconds * frames / len(self._clip),
         )
 
     def _check_target(self, target: int) -> None:

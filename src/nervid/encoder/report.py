@@ -94,10 +94,10 @@ class Reporter:
         target, asked_db = self.target_bytes, self.config.psnr
         missed = []
         if target is not None and not 0.97 * target <= size_bytes <= target:
-            missed.append(
-                f"asked for {target} bytes, the file has {size_bytes}: the finest or coarsest grids of "
-                f"its networks are reached; try other --bits"
-            )
+            reason = "the finest or coarsest grids of its networks are reached; try other --bits"
+            if self.config.model == "nervid":
+                reason = "the fit ended before it was there, or has no use for more; give it more time"
+            missed.append(f"asked for {target} bytes, the file has {size_bytes}: {reason}")
         if asked_db is not None and psnr_db < asked_db:
             missed.append(f"asked for {asked_db:g} dB, reached {psnr_db:.2f} dB; try --preset best")
         if cosine is not None and cosine < LEAST_COSINE:

@@ -7,7 +7,6 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from nervid.compress.streams import encode_tensors
 from nervid.container import canonical_json
 from nervid.decoder.half import find_half_from, first_half_block, run_in_half
 from nervid.decoder.network import draw_frame, load_network, model_to_json
@@ -17,11 +16,12 @@ from nervid.encoder.job import CodedSegment, Job
 from nervid.encoder.start import choose_start
 from nervid.encoder.task import SegmentTask
 from nervid.fit.distributed import ALONE, Ranks, shared_recipe
-from nervid.fit.recipe import PRESETS, RECIPES
+from nervid.fit.recipe import PRESETS, RATE_DISTORTION, RECIPES
 from nervid.fit.segment import FittedSegment, Hooks, SegmentPlan, fit_segment
 from nervid.fit.trainer import FitProgress
 from nervid.initializations import Initialization
 from nervid.metrics.distortion import psnr
+from nervid.models.config import NervidConfig
 
 MODL_BYTES = 400
 """Bytes set aside for a segment's MODL before its network is chosen; real ones take 230 to 330."""
@@ -136,11 +136,12 @@ class SegmentEncoder:
 
         def report(fit: FitProgress) -> None:
             steps = fit.step + (in_float if fit.phase == "finetune" else 0)
+            in_all = fit.steps if plan.time_limit_seconds is not None else in_float + quantized
             tell(
                 SegmentProgress(
                     number=task.number,
                     attempt=attempt,
-                    share_done=steps / (in_float + quantized),
+                    share_done=steps / in_all,
                     budget_bytes=budget,
                     fit=fit,
                 )
@@ -170,7 +171,8 @@ def plan_segment(task: SegmentTask, budget: float, *, device: str, ranks: Ranks 
     effort = PRESETS[config.preset]
     if config.epochs is not None:
         effort = replace(effort, epochs=config.epochs, minimum_steps=1)
-    recipe = shared_recipe(RECIPES[config.recipe], ranks.size)
+    recipe = RATE_DISTORTION if isinstance(model, NervidConfig) else RECIPES[config.recipe]
+    recipe = shared_recipe(recipe, ranks.size)
     if config.optimizer != "auto":
         recipe = replace(recipe, optimizer=config.optimizer)
     return SegmentPlan(
@@ -185,6 +187,7 @@ def plan_segment(task: SegmentTask, budget: float, *, device: str, ranks: Ranks 
         device=device,
         compiled=config.compile,
         alignment=task.alignment,
+        time_limit_seconds=task.time_limit_seconds,
     )
 
 
@@ -206,8 +209,7 @@ def code(
         initialization: That from which the weights are stored as changes, if they are.
     """
     where = torch.device(device)
-    wght = encode_tensors(fitted.weights)
-    embd = encode_tensors(fitted.embeddings) if fitted.embeddings else None
+    wght, embd = fitted.sections()
     modl = canonical_json(model_to_json(fitted.config))
     network = load_network(modl, wght, embd, frames=len(frames), initialization=initialization).to(where)
     half = find_half_from(network, range(len(frames)))

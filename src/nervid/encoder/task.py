@@ -41,6 +41,8 @@ class SegmentTask:
     """Fewest numbers in a frame's embedding."""
     initialization: Initialization | None = None
     """Learned weights that it may start from; its network is then one that they can be carried over to."""
+    time_limit_seconds: float | None = None
+    """Time for its fit, or None for the preset's number of steps."""
     previous: PreviousSegment | None = None
     """The segment before, where it may start from that one, and there is one."""
 

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import torch
 import torch.distributed as dist
 from jaxtyping import Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from nervid.errors import InputError, NervidError
 from nervid.fit.recipe import Recipe
@@ -60,7 +60,7 @@ class Ranks:
         """Return this rank's frames of a batch, every ``size``-th; none where the batch is too small."""
         return indices[self.number :: self.size]
 
-    def sum_gradients(self, parameters: Iterable[nn.Parameter], numbers: Sequence[float]) -> list[float]:
+    def sum_gradients(self, parameters: Iterable[Tensor], numbers: Sequence[float]) -> list[float]:
         """Add up gradients and some numbers over all ranks, in place for the gradients.
 
         Args:

@@ -41,6 +41,8 @@ class SegmentPlan:
     """Type of the convolutions while fitting."""
     device: str
     """Where to fit: "cpu", "cuda", "cuda:1"."""
+    time_limit_seconds: float | None = None
+    """Time that the steps may take instead of the effort's number of them; only for a rate-distortion fit."""
     compiled: bool = False
     """Whether networks run compiled (torch.compile); meant for CUDA, on the CPU it loses."""
     alignment: Alignment | None = None

@@ -7,7 +7,7 @@ from nervid.errors import InputError
 
 RecipeName = Literal["quick", "nerv", "hnerv"]
 OptimizerName = Literal["adam", "muon"]
-PresetName = Literal["fast", "balanced", "best"]
+PresetName = Literal["ultrafast", "fast", "balanced", "best"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,19 @@ RECIPES: Final[dict[RecipeName, Recipe]] = {
     ),
 }
 
+RATE_DISTORTION: Final = Recipe(
+    l1=0.0,
+    l2=1.0,
+    ssim=0.0,
+    learning_rate=8e-3,
+    optimizer="muon",
+    betas=(0.9, 0.99),
+    batch_size=2,
+    warmup=0.05,
+    warmup_start=0.0,
+)
+"""Ours, for the network that is fitted for its rate as well; ``nervid.fit.rd`` has its other numbers."""
+
 
 FINETUNE_SHARE: Final = 0.25
 """Steps of fine-tuning that follow on every schedule, as a share of its epochs' steps; chosen, untuned. (NeRV
@@ -90,6 +103,7 @@ class Effort:
 
 
 PRESETS: Final[dict[PresetName, Effort]] = {
+    "ultrafast": Effort(epochs=30, minimum_steps=300),
     "fast": Effort(epochs=100, minimum_steps=1000),
     "balanced": Effort(epochs=300, minimum_steps=3000),
     "best": Effort(epochs=1200, minimum_steps=10_000),

@@ -1,6 +1,7 @@
 """Fits one network to one segment: fit, prune, quantize with fine-tuning."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,17 +9,20 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from nervid.compress.streams import QuantizedTensor
+from nervid.compress.feature_sections import QuantizedFeatureGrid, encode_feature_grids
+from nervid.compress.streams import QuantizedTensor, encode_tensors
 from nervid.fit.checkpoint import Checkpoint
 from nervid.fit.finetune import find_grids, finetune
 from nervid.fit.first_steps import take_first_steps
 from nervid.fit.plan import Hooks, SegmentPlan
 from nervid.fit.precision import autocast_dtype
 from nervid.fit.rate import quantize_all
+from nervid.fit.rd.segment import fit_rate_distortion
 from nervid.fit.stored import StoredForm
 from nervid.fit.trainer import Trainer
 from nervid.models.config import HnervConfig, ModelConfig
 from nervid.models.convnext import HnervEncoder
+from nervid.models.nervid import Nervid
 from nervid.models.registry import build, build_encoder
 from nervid.models.representation import EMBEDDINGS, Representation, in_channels_last
 
@@ -35,6 +39,15 @@ class FittedSegment:
     plan's start has one."""
     embeddings: list[QuantizedTensor]
     """One tensor [frames, channels, height, width], or none."""
+    grids: Sequence[QuantizedFeatureGrid] = ()
+    """Feature grids, in the order of the network's stages; none for a network without."""
+
+    def sections(self) -> tuple[bytes, bytes | None]:
+        """Return the payloads of WGHT and EMBD, None for a network without stored embeddings."""
+        wght = encode_tensors(self.weights)
+        if self.grids:
+            return wght, encode_feature_grids(self.grids)
+        return wght, encode_tensors(self.embeddings) if self.embeddings else None
 
 
 def fit_segment(
@@ -58,6 +71,9 @@ def fit_segment(
         OutputError: If the checkpoint cannot be written.
     """
     frames, key, network, encoder, checkpoint = _start(frames, plan, hooks)
+    if isinstance(network, Nervid):
+        tensors = fit_rate_distortion(network, frames, plan, hooks, key=key, checkpoint=checkpoint)
+        return FittedSegment(config=plan.model, weights=tensors.weights, embeddings=[], grids=tensors.grids)
     form = StoredForm.unpruned(plan.start, frames.device)
     if checkpoint is None or checkpoint.phase == "fit":
         _fit(network, encoder, frames, plan, hooks, key, checkpoint)
@@ -67,8 +83,8 @@ def fit_segment(
         form = form.with_masks({name: mask.to(frames.device) for name, mask in checkpoint.masks().items()})
         grids = {name: grid.to(frames.device) for name, grid in checkpoint.grids().items()}
     grids = finetune(network, frames, plan, hooks, key=key, checkpoint=checkpoint, grids=grids, form=form)
-    tensors = form.numbers(dict(network.named_parameters()))
-    coded = dict(zip(tensors, quantize_all(tensors, grids), strict=True))
+    numbers = form.numbers(dict(network.named_parameters()))
+    coded = dict(zip(numbers, quantize_all(numbers, grids), strict=True))
     return FittedSegment(
         config=plan.model,
         weights=[tensor.cpu() for name, tensor in coded.items() if name != EMBEDDINGS],

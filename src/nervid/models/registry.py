@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 
-from nervid.models.config import HnervConfig, ModelConfig, NervConfig
+from nervid.models.config import HnervConfig, ModelConfig, NervConfig, NervidConfig
 from nervid.models.convnext import HnervEncoder
 from nervid.models.hnerv import Hnerv
 from nervid.models.latent_inr import LatentInr
 from nervid.models.nerv import Nerv
+from nervid.models.nervid import Nervid
 from nervid.models.representation import Representation
 
 
@@ -55,6 +56,8 @@ def build_encoder(config: HnervConfig, *, width: int = 64, seed: int = 0) -> Hne
 def _network(config: ModelConfig) -> Representation[Any]:
     if isinstance(config, NervConfig):
         return Nerv(config)
+    if isinstance(config, NervidConfig):
+        return Nervid(config)
     return Hnerv(config) if isinstance(config, HnervConfig) else LatentInr(config)
 
 

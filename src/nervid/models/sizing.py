@@ -164,6 +164,7 @@ def solve(
         )
     if isinstance(least, LatentInrConfig):
         return solve_latent_inr(least, parameters)
+    assert isinstance(least, NervConfig)
     return solve_nerv(least, parameters, PAPER_NERV)
 
 

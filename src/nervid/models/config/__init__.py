@@ -4,6 +4,7 @@ from nervid.models.config.base import RepresentationConfig, embedding_count, par
 from nervid.models.config.hnerv import HnervConfig
 from nervid.models.config.latent_inr import LatentInrConfig
 from nervid.models.config.nerv import NervConfig
+from nervid.models.config.nervid import NervidConfig
 from nervid.models.config.serial import ModelConfig, from_json, to_json
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "LatentInrConfig",
     "ModelConfig",
     "NervConfig",
+    "NervidConfig",
     "RepresentationConfig",
     "embedding_count",
     "from_json",

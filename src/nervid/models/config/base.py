@@ -108,6 +108,11 @@ class RepresentationConfig(ABC):
     def stores_embeddings(self) -> bool:
         """Whether the embeddings are learned and stored, rather than computed from the frame index."""
 
+    @property
+    def stored_embedding_count(self) -> int:
+        """Numbers that are stored for the embeddings of all frames; 0 where embeddings are computed."""
+        return self.frames * prod(self.embedding_shape) if self.stores_embeddings else 0
+
     @abstractmethod
     def _check_family(self) -> None:
         """Raise InputError for what ranges cannot say about the family's own fields."""
@@ -120,7 +125,7 @@ def parameter_count(config: RepresentationConfig) -> int:
 
 def embedding_count(config: RepresentationConfig) -> int:
     """Count the numbers in the stored embeddings of all frames; 0 where embeddings are computed."""
-    return config.frames * prod(config.embedding_shape) if config.stores_embeddings else 0
+    return config.stored_embedding_count
 
 
 def check_choice(name: str, value: str, choices: Any) -> None:  # noqa: ANN401 - a Literal has no better type

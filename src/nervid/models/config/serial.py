@@ -8,11 +8,12 @@ from nervid.errors import FormatError, InputError
 from nervid.models.config.hnerv import HnervConfig
 from nervid.models.config.latent_inr import LatentInrConfig
 from nervid.models.config.nerv import NervConfig
+from nervid.models.config.nervid import NervidConfig
 
-ModelConfig = NervConfig | HnervConfig | LatentInrConfig
+ModelConfig = NervConfig | HnervConfig | LatentInrConfig | NervidConfig
 
-_FAMILIES: Final[dict[str, type[NervConfig] | type[HnervConfig] | type[LatentInrConfig]]] = {
-    family.name: family for family in (NervConfig, HnervConfig, LatentInrConfig)
+_FAMILIES: Final[dict[str, type[ModelConfig]]] = {
+    family.name: family for family in (NervConfig, HnervConfig, LatentInrConfig, NervidConfig)
 }
 _LARGEST_NUMBER: Final = 2**53  # what every JSON reader keeps exactly
 _CURE: Final = "the file is damaged, or written by another nervid"

@@ -1,0 +1,72 @@
+"""Quantized feature grids to bytes and back: steps in front, then one stream of all codes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nervid.compress.feature_grids import decode_grids, encode_grids, grids_bits
+from nervid.errors import CorruptSectionError
+
+STEP_BYTES = 2
+"""Bytes of a quantization step, a float16."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QuantizedFeatureGrid:
+    """Codes of a feature grid and the step of each of its channels."""
+
+    codes: Int[Tensor, "knots channels rows columns"]
+    """int16."""
+    steps: Float[Tensor, " channels"]
+    """Positive, float32 holding float16 values."""
+
+    def values(self) -> Float[Tensor, "knots channels rows columns"]:
+        """Return ``step * code`` in float32, the same bits on every IEEE machine."""
+        return self.codes.to(torch.float32) * self.steps.view(1, -1, 1, 1)
+
+
+def encode_feature_grids(grids: Sequence[QuantizedFeatureGrid]) -> bytes:
+    """Return the bytes of the embeddings section of a network with feature grids (docs/format.md).
+
+    Raises:
+        InputError: If a code is out of the coder's range.
+    """
+    steps = b"".join(grid.steps.numpy().astype("<f2").tobytes() for grid in grids)
+    return steps + encode_grids([grid.codes.numpy() for grid in grids])
+
+
+def decode_feature_grids(
+    data: bytes, shapes: Sequence[tuple[int, int, int, int]]
+) -> list[QuantizedFeatureGrid]:
+    """Undo :func:`encode_feature_grids`.
+
+    Args:
+        data: The section's payload.
+        shapes: Shape of each grid, in order; the caller bounds them.
+
+    Raises:
+        CorruptSectionError: If the bytes do not hold feature grids of these shapes.
+    """
+    end = STEP_BYTES * sum(shape[1] for shape in shapes)
+    if end > len(data):
+        raise CorruptSectionError("feature grids: the section ends early; copy or encode the file again")
+    steps = np.frombuffer(data[:end], dtype="<f2").astype(np.float32)
+    if not (np.isfinite(steps) & (steps > 0)).all():
+        raise CorruptSectionError("feature grids: a step is not positive; encode the file again")
+    codes = decode_grids(data[end:], shapes)
+    bounds = np.cumsum([shape[1] for shape in shapes])[:-1]
+    return [
+        QuantizedFeatureGrid(torch.from_numpy(array), torch.from_numpy(part))
+        for array, part in zip(codes, np.split(steps, bounds), strict=True)
+    ]
+
+
+def estimate_feature_bytes(grids: Sequence[QuantizedFeatureGrid]) -> float:
+    """Return the size that :func:`encode_feature_grids` would reach with an ideal coder, in bytes."""
+    channels = sum(prod(grid.steps.shape) for grid in grids)
+    return STEP_BYTES * channels + grids_bits([grid.codes.numpy() for grid in grids]) / 8

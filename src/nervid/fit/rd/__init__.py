@@ -1,0 +1,1 @@
+"""Rate-distortion fitting: numbers are fitted for what they cost as well as for what they draw."""

@@ -1,0 +1,144 @@
+"""NervidConfig: our own network described by numbers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar, Final
+
+from nervid.errors import InputError
+from nervid.models.config.base import MAX_CHANNELS, MAX_FRAMES, RepresentationConfig
+from nervid.models.config.layer import LayerShape
+
+MAX_DEPTH: Final = 16
+"""Most convolutions of one stage."""
+MAX_GRIDS: Final = 16
+"""Most feature grids of one network."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureGrid:
+    """Learned numbers at evenly spaced places and times, as one stage of a network reads them."""
+
+    stage: int
+    """The stage that reads it, from 0."""
+    span: int
+    """Frames from one knot to the next."""
+    shape: tuple[int, int, int, int]
+    """Knots, channels, rows, columns."""
+
+    def places(self, index: int) -> tuple[tuple[int, float], ...]:
+        """Return the knots that frame ``index`` is mixed from, with their shares, which add up to 1."""
+        if self.shape[0] == 1:
+            return ((0, 1.0),)
+        knot, past = divmod(index, self.span)
+        if not past:
+            return ((knot, 1.0),)
+        share = past / self.span
+        return ((knot, 1 - share), (knot + 1, share))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NervidConfig(RepresentationConfig):
+    """Feature grids of several resolutions in space and time, read by the stages of a small network.
+
+    Every stage adds a projection of its own feature grids to the map of the stage before, runs residual 3x3
+    convolutions and enlarges the map; the last one enlarges it to colors.
+
+    Source:
+        Ours. Feature grids of several levels in space and time: HiNeRV (Kwan et al., NeurIPS 2023,
+        arXiv:2306.09818) and NVRC (arXiv:2409.07414); grids before a small network: C3 (Kim et al.,
+        arXiv:2312.02753). What was tried and what was kept is in docs/log.md.
+    """
+
+    name: ClassVar[str] = "nervid"
+
+    channels: tuple[int, ...]
+    """Channels of each stage's map, first stage first; as many as strides."""
+    depths: tuple[int, ...]
+    """Residual convolutions of each stage, 0 to 16."""
+    grid_stages: tuple[int, ...]
+    """The stage that reads each feature grid, from 0, in ascending order; the first stage reads at least one.
+    A feature grid has its stage's rows and columns."""
+    grid_channels: tuple[int, ...]
+    """Channels of each feature grid."""
+    grid_spans: tuple[int, ...]
+    """Frames from one knot of each feature grid to the next; as many as frames or more is a single knot."""
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each stage's map, then the three colors."""
+        return (*self.channels, 3)
+
+    @property
+    def feature_grids(self) -> tuple[FeatureGrid, ...]:
+        """The feature grids, those of the first stage first."""
+        sizes = self._sizes
+        return tuple(
+            FeatureGrid(stage=stage, span=span, shape=(self._knots(span), channels, *sizes[stage]))
+            for stage, channels, span in zip(
+                self.grid_stages, self.grid_channels, self.grid_spans, strict=True
+            )
+        )
+
+    def stage_grid_channels(self, stage: int) -> int:
+        """Return the channels of all feature grids that a stage reads."""
+        pairs = zip(self.grid_stages, self.grid_channels, strict=True)
+        return sum(channels for reader, channels in pairs if reader == stage)
+
+    @property
+    def layers(self) -> tuple[LayerShape, ...]:
+        """For each stage projection, residual convolutions, and what enlarges its map."""
+        return tuple(self._layers())
+
+    @property
+    def embedding_shape(self) -> tuple[int, ...]:
+        """One number for every channel and site of every feature grid, at the time of one frame."""
+        return (sum(prod(grid.shape[1:]) for grid in self.feature_grids),)
+
+    @property
+    def stores_embeddings(self) -> bool:
+        """True: embeddings are mixed from stored feature grids."""
+        return True
+
+    @property
+    def stored_embedding_count(self) -> int:
+        """Numbers in all feature grids."""
+        return sum(prod(grid.shape) for grid in self.feature_grids)
+
+    @property
+    def _sizes(self) -> tuple[tuple[int, int], ...]:
+        """Rows and columns of each stage's map."""
+        factors = [prod(self.strides[:stage]) for stage in range(len(self.strides))]
+        return tuple((factor * self.base_height, factor * self.base_width) for factor in factors)
+
+    def _knots(self, span: int) -> int:
+        return 1 if span >= self.frames else -(-(self.frames - 1) // span) + 1
+
+    def _layers(self) -> Iterator[LayerShape]:
+        widths, last = self.widths, len(self.strides) - 1
+        for stage, sites in enumerate(self.sites[:-1]):
+            if inputs := self.stage_grid_channels(stage):
+                yield LayerShape(inputs, widths[stage], 3, sites)
+            for _ in range(self.depths[stage]):
+                yield LayerShape(widths[stage], widths[stage], 3, sites)
+            outputs = widths[stage + 1] * self.strides[stage] ** 2
+            yield LayerShape(widths[stage], outputs, 3 if stage == last else 1, sites)
+
+    def _check_family(self) -> None:
+        stages = len(self.strides)
+        for name, count, low, high in (
+            ("channels", stages, 1, MAX_CHANNELS),
+            ("depths", stages, 0, MAX_DEPTH),
+            ("grid_stages", len(self.grid_stages), 0, stages - 1),
+            ("grid_channels", len(self.grid_stages), 1, MAX_CHANNELS),
+            ("grid_spans", len(self.grid_stages), 1, MAX_FRAMES),
+        ):
+            values = getattr(self, name)
+            if len(values) != count or not all(low <= value <= high for value in values):
+                raise InputError(f"{name} must be {count} numbers, each {low} to {high}, got {values}")
+        if not 1 <= len(self.grid_stages) <= MAX_GRIDS or self.grid_stages[0] != 0:
+            raise InputError(
+                f"grid_stages must name 1 to {MAX_GRIDS} stages, the first one first, got {self.grid_stages}"
+            )
+        if list(self.grid_stages) != sorted(self.grid_stages):
+            raise InputError(f"grid_stages must be in ascending order, got {self.grid_stages}")

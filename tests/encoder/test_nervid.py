@@ -1,0 +1,105 @@
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nervid
+from nervid.errors import InputError
+
+SIZE = 3000
+
+
+def clip_of(frames: np.ndarray) -> nervid.Clip:
+    return nervid.read(np.ascontiguousarray(frames))
+
+
+@pytest.fixture(scope="module")
+def waves() -> np.ndarray:
+    """Sines that wander, uint8 [8, 32, 48, 3]."""
+    rows, columns = np.mgrid[0:32, 0:48]
+    return np.stack(
+        [
+            np.stack(
+                [128 + 100 * np.sin((columns + 2 * i) / 6), 128 + 100 * np.cos((rows - i) / 5), rows * 4],
+                axis=-1,
+            )
+            for i in range(8)
+        ]
+    ).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def encoded(waves: np.ndarray) -> nervid.Encoded:
+    return nervid.encode(clip_of(waves), model="nervid", size=f"{SIZE}B", epochs=80)
+
+
+def test_a_file_is_no_larger_than_asked_and_a_smaller_one_says_so(encoded: nervid.Encoded) -> None:
+    assert 0.85 * SIZE <= len(encoded.data) <= SIZE
+    assert bool(encoded.report.warnings) == (len(encoded.data) < 0.97 * SIZE)
+
+
+def test_a_fresh_process_decodes_the_reported_quality(
+    encoded: nervid.Encoded, waves: np.ndarray, tmp_path: Path
+) -> None:
+    encoded.save(tmp_path / "a.nerv")
+    np.save(tmp_path / "waves.npy", waves)
+    program = (
+        "import nervid, numpy, torch;"
+        "truth = torch.from_numpy(numpy.load('waves.npy')).permute(0, 3, 1, 2);"
+        "print(float(nervid.psnr(truth, nervid.open('a.nerv')[:]).mean()))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert float(run.stdout) == pytest.approx(encoded.report.psnr_db, abs=0.05)
+    assert encoded.report.psnr_db > 24
+
+
+def test_frames_come_in_any_order(encoded: nervid.Encoded) -> None:
+    video = nervid.open(io.BytesIO(encoded.data))
+    every = video[:]
+    for index in (5, 0, 7, 5):
+        assert (video[index] == every[index]).all()
+
+
+def test_the_same_options_give_the_same_bytes(waves: np.ndarray) -> None:
+    one, other = (
+        nervid.encode(clip_of(waves), model="nervid", size="2500B", epochs=4).data for _ in range(2)
+    )
+    assert one == other
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_few_frames_make_a_file_no_larger_than_asked(waves: np.ndarray, frames: int) -> None:
+    data = nervid.encode(clip_of(waves[:frames]), model="nervid", size="2kB", epochs=3).data
+    assert len(data) <= 2000
+    assert nervid.open(io.BytesIO(data))[:].shape == (frames, 3, 32, 48)
+
+
+@pytest.mark.parametrize("kind", ["black", "noise"])
+def test_clips_with_nothing_to_learn_make_a_file_and_an_honest_number(kind: str) -> None:
+    frames = np.zeros((4, 16, 24, 3), dtype=np.uint8)
+    if kind == "noise":
+        frames = np.random.default_rng(1).integers(0, 256, frames.shape, dtype=np.uint8)
+    encoded = nervid.encode(clip_of(frames), model="nervid", size="2500B", epochs=10)
+    drawn = nervid.open(io.BytesIO(encoded.data))[:].permute(0, 2, 3, 1).numpy().astype(float)
+    errors = ((drawn - frames) ** 2).mean(axis=(1, 2, 3))
+    assert encoded.report.psnr_db == pytest.approx(np.mean(10 * np.log10(255**2 / errors)), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": "900B"}, "need at least 1000 bytes for the smallest nervid network"),
+        ({"size": "3kB", "init": "meta"}, "is for the models hnerv and nerv, got nervid"),
+        ({"size": "3kB", "align": "conse"}, "align needs one embedding a frame"),
+    ],
+)
+def test_what_it_cannot_do_is_refused_in_one_line(
+    waves: np.ndarray, options: dict[str, str], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        nervid.encode(clip_of(waves), model="nervid", **options)  # type: ignore[arg-type]

@@ -1,0 +1,60 @@
+import math
+
+import pytest
+import torch
+
+from nervid.fit.rd.relaxation import LEAST_SCALE, laplace_bits, relaxed
+
+
+@pytest.mark.parametrize("scale", [0.05, 0.3, 1.0, 7.5])
+def test_probabilities_of_all_integers_add_up_to_one(scale: float) -> None:
+    codes = torch.arange(-400, 401, dtype=torch.float64)
+    bits = laplace_bits(codes, torch.tensor(scale, dtype=torch.float64))
+    kept = bits < 29  # below 1e-9 a probability is not reckoned
+    assert float((2 ** -bits[kept]).sum()) == pytest.approx(1, abs=1e-6)
+
+
+def test_bits_are_those_of_the_laplace_distribution() -> None:
+    # Mean magnitude 1: P(0) = 1 - exp(-1/2), P(2) = exp(-3/2) (1 - exp(-1)) / 2.
+    bits = laplace_bits(torch.tensor([0.0, 2.0, -2.0]), torch.tensor(1.0))
+    zero = -math.log2(1 - math.exp(-0.5))
+    two = -math.log2(math.exp(-1.5) * (1 - math.exp(-1)) / 2)
+    torch.testing.assert_close(bits, torch.tensor([zero, two, two]))
+
+
+def test_bits_are_continuous_where_the_formula_changes() -> None:
+    below, above = laplace_bits(torch.tensor([0.4999, 0.5001]), torch.tensor(0.7)).tolist()
+    assert above - below == pytest.approx(0.0002 / 0.7 / math.log(2), rel=0.5)
+
+
+def test_a_scale_of_zero_counts_as_the_least_one() -> None:
+    codes = torch.tensor([0.0, 1.0])
+    torch.testing.assert_close(
+        laplace_bits(codes, torch.tensor(0.0)), laplace_bits(codes, torch.tensor(LEAST_SCALE))
+    )
+
+
+def test_larger_numbers_cost_more_and_the_gradient_says_so() -> None:
+    codes = torch.tensor([-3.0, -0.2, 0.2, 3.0], requires_grad=True)
+    laplace_bits(codes, torch.tensor(1.0)).sum().backward()  # type: ignore[no-untyped-call]
+    assert codes.grad is not None
+    assert codes.grad.sign().tolist() == [-1, -1, 1, 1]
+    assert float(codes.grad[3]) == pytest.approx(1 / math.log(2))  # far out: 1 / (b ln 2) bits a step
+
+
+def test_noise_is_uniform_over_one_step_and_the_same_for_the_same_seed() -> None:
+    codes = torch.zeros(10_000)
+    noise = relaxed(codes, "noise", torch.Generator().manual_seed(3))
+    assert float(noise.min()) >= -0.5
+    assert float(noise.max()) <= 0.5
+    assert float(noise.var()) == pytest.approx(1 / 12, rel=0.05)
+    assert torch.equal(noise, relaxed(codes, "noise", torch.Generator().manual_seed(3)))
+
+
+def test_straight_through_rounds_and_passes_the_gradient_on() -> None:
+    codes = torch.tensor([0.4, -1.6], requires_grad=True)
+    rounded = relaxed(codes, "straight", torch.Generator())
+    assert rounded.tolist() == [0, -2]
+    (rounded * torch.tensor([3.0, 5.0])).sum().backward()  # type: ignore[no-untyped-call]
+    assert codes.grad is not None
+    assert codes.grad.tolist() == [3, 5]

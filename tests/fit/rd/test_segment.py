@@ -1,0 +1,98 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from nervid.compress.feature_sections import decode_feature_grids
+from nervid.compress.streams import decode_tensors
+from nervid.fit.plan import Hooks, SegmentPlan
+from nervid.fit.recipe import RATE_DISTORTION, Effort
+from nervid.fit.segment import FittedSegment, fit_segment
+from nervid.fit.trainer import Interrupted
+from nervid.models.config import NervidConfig
+from nervid.models.nervid_sizing import solve_nervid
+from nervid.models.registry import build
+
+CONFIG = solve_nervid(frames=8, height=32, width=48, budget_bytes=2500)
+
+
+def plan_for(target_bytes: int = 2500, *, steps: int = 120) -> SegmentPlan:
+    return SegmentPlan(
+        model=CONFIG,
+        recipe=RATE_DISTORTION,
+        effort=Effort(epochs=1, minimum_steps=steps),
+        bits=6,
+        sparsity=0.0,
+        target_bytes=target_bytes,
+        seed=1,
+        precision="float32",
+        device="cpu",
+    )
+
+
+def stored_bytes(fitted: FittedSegment) -> int:
+    wght, embd = fitted.sections()
+    assert embd is not None
+    return len(wght) + len(embd)
+
+
+@pytest.fixture
+def frames(tiny_frames: NDArray[np.uint8]) -> torch.Tensor:
+    return torch.from_numpy(tiny_frames)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> FittedSegment:
+    rows, columns = np.mgrid[0:32, 0:48]
+    picture = np.stack([columns * 4, rows * 6, 255 - columns * 4]).astype(np.uint8)
+    moving = torch.from_numpy(np.stack([np.roll(picture, 3 * index, axis=2) for index in range(8)]))
+    return fit_segment(moving, plan_for(), Hooks())
+
+
+def test_a_fit_keeps_its_size(fitted: FittedSegment) -> None:
+    assert stored_bytes(fitted) <= 2500
+
+
+@pytest.mark.parametrize("target", [1200, 40_000])
+def test_a_size_that_a_short_fit_misses_is_not_exceeded(frames: torch.Tensor, target: int) -> None:
+    assert stored_bytes(fit_segment(frames, plan_for(target, steps=12), Hooks())) <= target
+
+
+def test_sections_hold_what_was_fitted(fitted: FittedSegment) -> None:
+    wght, embd = fitted.sections()
+    assert embd is not None
+    assert isinstance(fitted.config, NervidConfig)
+    shapes = [tuple(weight.shape) for _, weight in build(fitted.config).named_weights()]
+    for read, own in zip(decode_tensors(wght, shapes), fitted.weights, strict=True):
+        assert torch.equal(read.values(), own.values())
+    grids = decode_feature_grids(embd, [grid.shape for grid in fitted.config.feature_grids])
+    for one, other in zip(grids, fitted.grids, strict=True):
+        assert torch.equal(one.codes, other.codes)
+        assert torch.equal(one.steps, other.steps)
+
+
+def test_an_interrupted_fit_goes_on_to_the_same_bytes(frames: torch.Tensor, tmp_path: Path) -> None:
+    plan = plan_for(steps=24)
+    whole = fit_segment(frames, plan, Hooks()).sections()
+    asked = 0
+
+    def stop_once() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked == 14
+
+    hooks = Hooks(should_stop=stop_once, checkpoint=tmp_path / "state")
+    with pytest.raises(Interrupted):
+        fit_segment(frames, plan, hooks)
+    assert fit_segment(frames, plan, hooks).sections() == whole
+
+
+def test_another_seed_gives_another_fit(frames: torch.Tensor) -> None:
+    plan = plan_for(steps=8)
+    assert (
+        fit_segment(frames, plan, Hooks()).sections()
+        != fit_segment(frames, replace(plan, seed=2), Hooks()).sections()
+    )

@@ -1,0 +1,155 @@
+from dataclasses import replace
+from math import prod
+
+import pytest
+import torch
+
+from nervid.errors import InputError
+from nervid.models.config import NervidConfig, embedding_count, from_json, parameter_count, to_json
+from nervid.models.config.nervid import FeatureGrid
+from nervid.models.mixing import mix_knots, touched_knots
+from nervid.models.nervid import Nervid
+from nervid.models.nervid_sizing import solve_nervid
+from nervid.models.registry import build
+from nervid.models.sizing import macs_per_pixel
+
+CONFIG = NervidConfig(
+    frames=10,
+    height=20,
+    width=30,
+    base_height=3,
+    base_width=4,
+    strides=(2, 2, 2),
+    channels=(8, 6, 4),
+    depths=(1, 0, 2),
+    grid_stages=(0, 0, 2),
+    grid_channels=(3, 2, 1),
+    grid_spans=(3, 10, 4),
+)
+
+
+def network(config: NervidConfig = CONFIG) -> Nervid:
+    built = build(config, seed=1)
+    assert isinstance(built, Nervid)
+    return built
+
+
+def test_parameters_are_those_of_projections_residual_convolutions_and_enlarging() -> None:
+    first = (5 * 8 * 9 + 8) + (8 * 8 * 9 + 8) + (8 * 4 * 6 + 4 * 6)
+    second = 6 * 4 * 4 + 4 * 4
+    third = (1 * 4 * 9 + 4) + 2 * (4 * 4 * 9 + 4) + (4 * 4 * 3 * 9 + 4 * 3)
+    assert parameter_count(CONFIG) == first + second + third
+    assert sum(weight.numel() for _, weight in network().named_weights()) == first + second + third
+
+
+def test_a_feature_grid_has_a_knot_in_front_of_behind_and_between_the_frames() -> None:
+    shapes = [grid.shape for grid in CONFIG.feature_grids]
+    # Frames 0 to 9: knots at 0, 3, 6, 9; one for all; at 0, 4, 8, 12.
+    assert shapes == [(4, 3, 3, 4), (1, 2, 3, 4), (4, 1, 12, 16)]
+    assert embedding_count(CONFIG) == sum(prod(shape) for shape in shapes)
+    assert CONFIG.embedding_shape == (3 * 12 + 2 * 12 + 192,)
+
+
+def test_multiply_accumulates_count_every_stage_at_its_own_size() -> None:
+    first = (5 * 8 * 9 + 8 * 8 * 9 + 8 * 24) * 12
+    second = 6 * 16 * 48
+    third = (1 * 4 * 9 + 2 * 4 * 4 * 9 + 4 * 12 * 9) * 192
+    assert macs_per_pixel(CONFIG) == (first + second + third) / (20 * 30)
+
+
+@pytest.mark.parametrize(
+    ("index", "places"),
+    [(0, ((0, 1.0),)), (4, ((1, 1.0),)), (5, ((1, 0.75), (2, 0.25))), (9, ((2, 0.75), (3, 0.25)))],
+)
+def test_a_frame_is_mixed_from_its_two_nearest_knots(
+    index: int, places: tuple[tuple[int, float], ...]
+) -> None:
+    assert FeatureGrid(stage=0, span=4, shape=(4, 1, 2, 2)).places(index) == places
+
+
+def test_only_knots_that_frames_need_are_touched() -> None:
+    grid = FeatureGrid(stage=0, span=4, shape=(6, 1, 1, 1))
+    knots, shares = touched_knots(grid, [17, 1])
+    assert knots == [0, 1, 4, 5]
+    assert shares.tolist() == [[0, 0, 0.75, 0.25], [0.75, 0.25, 0, 0]]
+    values = torch.tensor([10.0, 20.0, 30.0, 40.0]).view(4, 1, 1, 1)
+    assert mix_knots(values, shares).tolist() == [[32.5], [12.5]]
+
+
+def test_an_embedding_holds_the_mixed_numbers_of_every_grid_in_order() -> None:
+    net = network()
+    with torch.no_grad():
+        for number, grid in net.grids.items():
+            grid.copy_(torch.arange(grid.numel()).view(grid.shape) + 1000 * int(number))
+    embedding = net.embed(torch.tensor([4]))[0]
+    rows = 36 * 1.0 + torch.arange(36) + 36 / 3  # knots 1 and 2 with shares 2/3 and 1/3
+    torch.testing.assert_close(embedding[:36], rows)
+    torch.testing.assert_close(embedding[36:60], 1000 + torch.arange(24.0))
+    torch.testing.assert_close(embedding[60:], 2000 + 192 + torch.arange(192.0))
+
+
+def test_every_feature_grid_changes_what_is_drawn() -> None:
+    net = network()
+    frame = net(torch.tensor([4]))
+    assert frame.shape == (1, 3, 20, 30)
+    for grid in net.grids.values():
+        with torch.no_grad():
+            grid.add_(1)
+        changed = net(torch.tensor([4]))
+        assert (changed - frame).abs().max() > 1e-4
+        frame = changed
+
+
+def test_a_frame_does_not_depend_on_those_drawn_with_it() -> None:
+    net = network()
+    with torch.no_grad():
+        for grid in net.grids.values():
+            grid.normal_(generator=torch.Generator().manual_seed(1))
+    together = net(torch.tensor([7, 2]))
+    torch.testing.assert_close(together[1:], net(torch.tensor([2])))
+
+
+def test_colors_lie_around_gray_and_are_cut_off() -> None:
+    assert network().squash(torch.tensor([-0.7, -0.25, 0.0, 0.5, 2.0])).tolist() == [0, 0.25, 0.5, 1, 1]
+
+
+def test_a_config_survives_json() -> None:
+    assert from_json(to_json(CONFIG)) == CONFIG
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"channels": (8, 6)}, "channels must be 3 numbers, each 1 to 4096"),
+        ({"depths": (1, 0, 17)}, "depths must be 3 numbers, each 0 to 16"),
+        ({"grid_stages": (0, 0, 3)}, "grid_stages must be 3 numbers, each 0 to 2"),
+        ({"grid_stages": (1, 1, 2)}, "the first one first"),
+        ({"grid_stages": (0, 2, 1)}, "ascending order"),
+        ({"grid_spans": (3, 10, 0)}, "grid_spans must be 3 numbers, each 1 to"),
+        ({"grid_stages": (), "grid_channels": (), "grid_spans": ()}, "must name 1 to 16 stages"),
+        ({"grid_channels": (4096, 4096, 4096), "frames": 2**20}, "at most 268435456 numbers"),
+    ],
+)
+def test_configs_that_no_network_can_have_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        replace(CONFIG, **change)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (17, 4096), (360, 640), (720, 1280)])
+@pytest.mark.parametrize("budget", [1000, 60_000, 20_000_000])
+def test_any_size_of_frame_and_file_has_a_network_below_ten_thousand_operations_a_pixel(
+    height: int, width: int, budget: int
+) -> None:
+    config = solve_nervid(frames=132, height=height, width=width, budget_bytes=budget)
+    assert 0 <= config.padded_height - height < 16
+    assert 0 <= config.padded_width - width < 16
+    drawn = config.padded_height * config.padded_width / (height * width)
+    assert macs_per_pixel(config) <= 10_000 * drawn
+
+
+def test_larger_files_have_larger_networks() -> None:
+    counts = [
+        parameter_count(solve_nervid(frames=10, height=64, width=64, budget_bytes=size))
+        for size in (1000, 10_000, 60_000, 250_000)
+    ]
+    assert counts == sorted(set(counts))
