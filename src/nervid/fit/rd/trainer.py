@@ -179,14 +179,16 @@ class RateTrainer(Trainer):
         self, weights: Mapping[str, Tensor], numbers: Float[Tensor, "batch numbers"], indices: Tensor
     ) -> Float[Tensor, " share"]:
         """Squared error of this rank's share of the frames."""
-        mine = self._ranks.share(torch.arange(len(indices)))
+        if self._ranks.size > 1:
+            mine = self._ranks.share(torch.arange(len(indices)))
+            numbers, indices = numbers[mine], indices[mine.to(indices.device)]
         drawn = functional_call(
             self._drawing,
             {f"network.{name}": weight for name, weight in weights.items()},
-            (numbers[mine],),
+            (numbers,),
             strict=False,
         )
-        target = self.frames[indices[mine.to(indices.device)]].to(torch.float32).mul_(1 / 255)
+        target = self.frames[indices].to(torch.float32).mul_(1 / 255)
         return frame_errors(drawn.float() + 0.5, target)
 
     def _follow_size(self, step: int) -> None:
