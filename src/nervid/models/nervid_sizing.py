@@ -10,9 +10,9 @@ STRIDES: Final = (2, 2, 2, 2)
 CHANNELS: Final = (64, 48, 32, 16)
 """Channels of the stages in a file of ``USUAL_BYTES``."""
 DEPTHS: Final = (1, 1, 1, 2)
-GRID_STAGES: Final = (0, 0, 1, 1, 2)
-GRID_CHANNELS: Final = (8, 8, 8, 4, 4)
-GRID_SPANS: Final = (2, 8, 8, 33, 33)
+GRID_STAGES: Final = (0, 1, 1, 2)
+GRID_CHANNELS: Final = (8, 8, 4, 4)
+GRID_SPANS: Final = (2, 8, 33, 33)
 USUAL_BYTES: Final = 60_000
 LEAST_SCALE, MOST_SCALE = 0.25, 1.5
 """Bounds of the channels as multiples of ``CHANNELS``."""

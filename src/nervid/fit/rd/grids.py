@@ -1,5 +1,6 @@
 """FittedGrid: a feature grid in the course of a fit; a step reads and moves only the knots that it needs."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,10 @@ from nervid.models.mixing import mix_knots, touched_knots
 
 FIRST_STEP: Final = 0.03
 """Quantization step of a fresh grid: fine, so that nothing is lost before there is something to lose."""
+COARSE_STEP: Final = 0.15
+"""Quantization step from which on the learning rate grows with it."""
+LARGEST_STEP: Final = 3.0
+"""Largest quantization step."""
 FIRST_SCALE: Final = 0.5
 """Mean magnitude, in steps, that a fresh grid's channels are taken to have."""
 BETAS: Final = (0.9, 0.99)
@@ -108,8 +113,19 @@ class FittedGrid:
         square = self._square[knots].mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
         self._mean[knots], self._square[knots] = mean, square
         updates = self._updates[knots].view(-1, 1, 1, 1)
+        # A rate that is small beside the step would leave rounded numbers where they are.
+        rates = rate * (self.log_steps.exp() / COARSE_STEP).clamp(min=1).view(1, -1, 1, 1)
         root = (square / (1 - BETAS[1] ** updates)).sqrt_().add_(EPSILON)
-        self.values[knots] -= (rate / (1 - BETAS[0] ** updates)) * mean / root
+        self.values[knots] -= (rates / (1 - BETAS[0] ** updates)) * mean / root
+
+    @torch.no_grad()
+    def limit_steps(self) -> None:
+        """Keep quantization steps from growing without end.
+
+        Numbers and their steps may be as large as they like where the weights that read them are as much
+        smaller, but large ones no learning rate moves.
+        """
+        self.log_steps.clamp_(max=math.log(LARGEST_STEP))
 
     def state_tensors(self) -> dict[str, Tensor]:
         """Return all that a resumed fit needs, steps aside."""

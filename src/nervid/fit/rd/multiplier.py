@@ -67,9 +67,10 @@ class Multiplier:
         if step < FREE_SHARE * steps:
             return
         early = max(0.0, 1 - step / (EARLY_SHARE * steps))
-        aim = self._aim * (1 + EARLY_EXCESS * early)
         expected = size + float(self._state[3]) * LOOKAHEAD * steps
-        excess = expected + math.log(float(self._state[1]) / aim)
+        excess = expected + math.log(float(self._state[1]) / self._aim)
+        if excess > 0:
+            excess = max(0.0, excess - math.log(1 + EARLY_EXCESS * early))
         excess = min(max(excess, -1.0), 1.0)
         moved = float(self._state[0]) + excess * taken / (REACTION * steps)
         self._state[0] = min(max(moved, math.log(LEAST)), math.log(MOST))

@@ -29,14 +29,18 @@ GRID_RATE: Final = 0.012
 """Adam's learning rate of feature grids, at the schedule's peak."""
 LEAST_GRID_SHARE: Final = 0.02
 """Smallest share of it, at the schedule's end."""
-STEP_RATE: Final = 0.02
-"""Adam's learning rate of the logarithms of quantization steps, at the schedule's peak."""
 STEP_REACH: Final = 8.0
-"""Least sum of that rate over a fit as if it stayed at its peak: short fits move faster."""
-STRAIGHT_SHARE: Final = 0.75
-"""Share of the steps, the last ones, that see rounded numbers; those before see noise."""
+"""Sum over a fit of Adam's learning rate of the logarithms of quantization steps, as if it stayed at its
+peak: long fits move them slowly."""
+STRAIGHT_STEPS: Final = 800
+"""Last steps that see rounded numbers; those before see noise. Too many of them let numbers gather where they
+are rounded up as well as down."""
+STRAIGHT_SHARES: Final = (0.1, 0.75)
+"""Bounds of their share of all steps."""
 RATE_EVERY: Final = 4
 """Bits are counted, with that many times the weight, in one of so many steps (NVRC, arXiv:2409.07414)."""
+AIM: Final = 0.985
+"""Share of the size that is aimed at: what is a little too large has to be cut, which costs more."""
 CORRECTIONS: Final = 24
 """Times in a fit that the size is asked of the entropy coder."""
 DISTORTION_SCALE: Final = 1000.0
@@ -73,7 +77,8 @@ class RateTrainer(Trainer):
         }
         parameters = dict(network.named_weights())
         self.weights = FittedWeights(parameters)
-        self.multiplier = Multiplier(plan.target_bytes)
+        self.multiplier = Multiplier(AIM * plan.target_bytes)
+        self._corrected = 0
         self._pixels = len(frames) * config.height * config.width
         self._drawing = _Drawing(network)
         self._clock = None if plan.time_limit_seconds is None else Clock(plan.time_limit_seconds)
@@ -115,6 +120,7 @@ class RateTrainer(Trainer):
         if self._clock is not None:
             tensors["seconds"] = torch.tensor(self._clock.seconds, dtype=torch.float64)
         tensors["multiplier"] = self.multiplier.state_tensor()
+        tensors["corrected"] = torch.tensor(self._corrected)
         tensors["weight bits"] = torch.tensor(self.weights.bits, dtype=torch.float64)
         return {name: tensor.clone() for name, tensor in tensors.items()} if clone else tensors
 
@@ -129,6 +135,7 @@ class RateTrainer(Trainer):
         self._step_optimizer.load_state_tensors(_under(tensors, "step optimizer."))
         self.multiplier.state_tensor().copy_(tensors["multiplier"])
         self.weights.bits = float(tensors["weight bits"])
+        self._corrected = int(tensors["corrected"])
         if self._clock is not None:
             self._clock.resume(float(tensors["seconds"]))
 
@@ -146,7 +153,8 @@ class RateTrainer(Trainer):
         self._optimizer.zero_gradients()
         self._step_optimizer.zero_gradients()
         indices = self._indices(step)
-        kind: Relaxation = "noise" if step < (1 - STRAIGHT_SHARE) * self.steps else "straight"
+        straight = min(max(STRAIGHT_STEPS / self.steps, STRAIGHT_SHARES[0]), STRAIGHT_SHARES[1])
+        kind: Relaxation = "noise" if step < (1 - straight) * self.steps else "straight"
         generator = torch.Generator().manual_seed(zlib.crc32(f"noise {self.seed} {step}".encode()))
         weights, bits = self.weights.read(
             kind, generator, is_counted=is_counted, dtype=self._dtype or torch.float32
@@ -169,8 +177,9 @@ class RateTrainer(Trainer):
         distortion, psnr = self._ranks.sum_gradients(moved, (distortion, psnr))
         self._optimizer.step(scale * share * self.peak_rate)
         if is_counted:
-            reach = STEP_REACH * RATE_EVERY / self.steps
-            self._step_optimizer.step(scale * share * max(STEP_RATE, reach))
+            self._step_optimizer.step(scale * share * STEP_REACH * RATE_EVERY / self.steps)
+            for grid in self.grids.values():
+                grid.limit_steps()
         for grid, knots in zip(self.grids.values(), touched, strict=True):
             grid.move(knots, scale * max(share, LEAST_GRID_SHARE) * GRID_RATE)
         return distortion, psnr / len(indices)
@@ -193,10 +202,11 @@ class RateTrainer(Trainer):
 
     def _follow_size(self, step: int) -> None:
         """Let the multiplier see the size, now and then as the entropy coder has it."""
-        interval = max(RATE_EVERY, self.steps // CORRECTIONS // RATE_EVERY * RATE_EVERY)
         reckoned = self.reckoned_bytes
-        if step and step % interval == 0:
+        # Not a multiple of an interval: a clock changes the number of steps as they are taken.
+        if step - self._corrected >= self.steps / CORRECTIONS:
             self.multiplier.correct(self.stored().estimate_bytes(), reckoned)
+            self._corrected = step
         self.multiplier.follow(reckoned, step=step, steps=self.steps, taken=RATE_EVERY)
 
 
