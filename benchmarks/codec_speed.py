@@ -92,8 +92,8 @@ def keep_quick(bench: Bench, rows: Sequence[Row]) -> None:
     """Keep the bars of the quick fits.
 
     The seconds are the least of a fit that reaches ``QUICK_DB``, or the most of all if none does; the PSNR is
-    the best of fits that took a minute or less, of those with no more than ``MOST_PARAMETERS`` if there are any;
-    else the bar is missed whatever it is.
+    the best of fits that took a minute or less, of those with no more than ``MOST_PARAMETERS``. Where
+    there are none, the bar is missed whatever it is.
     """
     reached = [row["seconds"] for row in rows if row["psnr_db"] >= QUICK_DB]
     seconds = min(reached, default=max(row["seconds"] for row in rows))
