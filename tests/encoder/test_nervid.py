@@ -126,12 +126,15 @@ def test_a_time_limit_ends_a_fit_of_any_preset(waves: np.ndarray) -> None:
             {"model": "nervid", "time": "2min", "psnr": 30.0},
             "got model nervid and psnr; use preset",
         ),
+        ({"model": "nervid", "bits": 4}, "bits is not for the model nervid"),
+        ({"model": "nervid", "sparsity": 0.2}, "sparsity is not for the model nervid"),
+        ({"model": "nervid", "recipe": "hnerv"}, "recipe is not for the model nervid"),
         ({"model": "nervid", "time": "2min", "epochs": 3}, "one of time and epochs"),
         ({"model": "nervid", "time": "2 minutes"}, "such as 90s, 2min or 1h, got '2 minutes'"),
         ({"model": "nervid", "time": "0.5s"}, "1 second to 1000 hours"),
     ],
 )
-def test_a_time_that_cannot_be_kept_is_refused(options: dict[str, Any], message: str) -> None:
+def test_options_that_it_cannot_keep_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         nervid.EncodeConfig(**options)
 

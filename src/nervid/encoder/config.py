@@ -92,6 +92,12 @@ class EncodeConfig:
                 )
             if self.epochs is not None:
                 raise InputError("one of time and epochs can be asked for, got both")
+        if self.model == "nervid":
+            for name, default in (("recipe", "quick"), ("bits", 6), ("sparsity", 0.0)):
+                if getattr(self, name) != default:
+                    raise InputError(
+                        f"{name} is not for the model nervid, which finds its own bits and zeros; leave it out"
+                    )
         if self.init != RANDOM and self.model not in ("hnerv", "nerv"):
             raise InputError(
                 f"init {self.init} is for the models hnerv and nerv, got {self.model}; use init random"
