@@ -96,7 +96,7 @@ class EncodeConfig:
             for name, default in (("recipe", "quick"), ("bits", 6), ("sparsity", 0.0)):
                 if getattr(self, name) != default:
                     raise InputError(
-                        f"{name} is not for the model nervid, which finds its own bits and zeros; leave it out"
+                        f"{name} is not for the model nervid, which finds bits and zeros itself; omit it"
                     )
         if self.init != RANDOM and self.model not in ("hnerv", "nerv"):
             raise InputError(
