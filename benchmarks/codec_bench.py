@@ -115,7 +115,7 @@ class Bench:
         try:
             path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror}") from error
+            raise OutputError(f"cannot write {path}: {error.strerror}; make room for it") from error
 
     def need_cores(self) -> None:
         """Refuse to take times that are promised for other cores.

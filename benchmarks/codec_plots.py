@@ -4,7 +4,6 @@ Importing this module without matplotlib raises ``MissingExtraError``.
 """
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +12,8 @@ from benchmarks.bars import ROOT
 from benchmarks.codec_bench import PRESETS, Bench, Row, rows_of
 from benchmarks.codec_clips import CLASSES
 from benchmarks.codec_speed import QUICK_DB
-from nervid.errors import InputError, MissingExtraError, OutputError
+from nervid.compare.plot import INK, STYLE, save_figure
+from nervid.errors import InputError, MissingExtraError
 from nervid.metrics.rate import bits_per_pixel
 
 try:
@@ -40,24 +40,9 @@ color."""
 PUBLISHED: Final = (600.0, QUICK_DB)
 """HNeRV by its published code: seconds on two cores, PSNR in dB."""
 _COLUMNS: Final = 4
-_INK: Final = "#334155"
-# Any: the type matplotlib gives its parameters differs from version to version.
-_STYLE: Any = {
+_STYLE: Final = STYLE | {
     "font.size": 9,
-    "text.color": _INK,
-    "axes.edgecolor": "#94a3b8",
-    "axes.labelcolor": _INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
     "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "grid.color": "#e2e8f0",
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "legend.frameon": False,
     "lines.markersize": 4,
     "lines.linewidth": 1.3,
 }
@@ -116,7 +101,7 @@ def plot_rates(rows: Sequence[Row], path: Path) -> Path:
             axes.set_ylabel("PSNR (dB)")
         wanted = [name for name, _, _ in LINES.values() if name in labels]
         figure.legend([labels[name] for name in wanted], wanted, loc="outside upper left", ncols=len(wanted))
-        _save(figure, path)
+        save_figure(figure, path)
     return path
 
 
@@ -141,14 +126,14 @@ def plot_time(rows: Sequence[Row], path: Path) -> Path:
             own = sorted((row["seconds"], row["psnr_db"]) for row in rows if row["network"] == network)
             axes.plot(*zip(*own, strict=True), color=color, marker=marker, label=name)
         axes.plot(
-            *PUBLISHED, color=_INK, marker="*", markersize=9, linestyle="", label="HNeRV, published code"
+            *PUBLISHED, color=INK, marker="*", markersize=9, linestyle="", label="HNeRV, published code"
         )
         axes.set_xscale("log")
         _plain_ticks(axes)
         axes.set_xlabel("seconds of the whole encoding, two cores")
         axes.set_title("Bunny 320x160: PSNR of the file (dB)")
         axes.legend()
-        _save(figure, path)
+        save_figure(figure, path)
     return path
 
 
@@ -180,15 +165,3 @@ def _plain_ticks(axes: Axes) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _save(figure: Figure, path: Path) -> None:
-    """Write beside the target, then rename: a reader never sees half a picture."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        figure.savefig(beside, format="png")
-        os.replace(beside, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; choose another place") from error
-    finally:
-        beside.unlink(missing_ok=True)

@@ -3,8 +3,7 @@
 Importing this module without matplotlib raises ``MissingExtraError``.
 """
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +11,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from nervid.errors import MissingExtraError, OutputError
+from nervid.compare.plot import INK, STYLE, save_figure, write_beside
+from nervid.errors import MissingExtraError
 
 try:
     from matplotlib import rc_context
@@ -24,25 +24,7 @@ except ImportError as missing:
 
 COLORS: Final = {"random": "#64748b", "learned": "#c2410c"}
 MARKERS: Final = {"random": "s", "learned": "o"}
-_INK: Final = "#334155"
-# Any: the type matplotlib gives its parameters differs from version to version.
-_STYLE: Any = {
-    "font.size": 10,
-    "text.color": _INK,
-    "axes.edgecolor": "#94a3b8",
-    "axes.labelcolor": _INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "grid.color": "#e2e8f0",
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "legend.frameon": False,
-}
+_STYLE: Final = STYLE | {"font.size": 10, "axes.titlesize": 11}
 _GAP: Final = 4
 _LABEL: Final = 18
 _LEFT: Final = 64
@@ -78,7 +60,7 @@ def plot_curves(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
             over_seconds.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             over_seconds.set_xlabel("seconds of one thread")
         figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def _draw(
@@ -114,26 +96,10 @@ def strip(
     sheet = Image.new("RGB", (width, _LABEL + len(pictures) * (size + _GAP)), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
     for column, text in enumerate(columns):
-        pen.text((_LEFT + column * (size + _GAP), 2), text, fill=_INK, font=font)
+        pen.text((_LEFT + column * (size + _GAP), 2), text, fill=INK, font=font)
     for line, (name, drawn) in enumerate(pictures.items()):
         top = _LABEL + line * (size + _GAP)
-        pen.text((2, top + size // 2 - 6), name, fill=_INK, font=font)
+        pen.text((2, top + size // 2 - 6), name, fill=INK, font=font)
         for column, picture in enumerate([*(drawn[count] for count in steps), truth]):
             sheet.paste(Image.fromarray(picture), (_LEFT + column * (size + _GAP), top))
-    _write(path, lambda beside: sheet.save(beside, format="PNG", optimize=True))
-
-
-def _save(figure: Figure, path: Path) -> None:
-    _write(path, lambda beside: figure.savefig(beside, format="png"))
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the target, then rename: a reader never sees half a picture."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(beside)
-        os.replace(beside, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; choose another place") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    write_beside(path, lambda beside: sheet.save(beside, format="PNG", optimize=True))

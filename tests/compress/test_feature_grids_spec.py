@@ -1,43 +1,19 @@
 """A decoder written from the section "Feature grids" of docs/entropy.md, one site at a time."""
 
-from collections.abc import Iterator
 from math import isqrt
 
 import numpy as np
 import pytest
 
 from nervid.compress.feature_grids import encode_grids
+from tests.compress.spec_range_decoder import SpecRangeDecoder
 
 Site = tuple[int, int]
 SHARES = {True: [(0, 0, 0, 8), (5, 0, 0, 3), (6, 0, 0, 2)], False: [(0, 3, 3, 2), (3, 2, 2, 1), (4, 2, 1, 1)]}
 
 
-class SpecDecoder:
-    """The range decoder of the specification, and feature grids in plain Python integers."""
-
-    def __init__(self, data: bytes) -> None:
-        self.tail: Iterator[int] = iter(data[8:])
-        self.point = int.from_bytes(data[:8].ljust(8, b"\0"), "big")
-        self.width = 2**64 - 1
-
-    def symbol(self, table: list[int]) -> int:
-        assert sum(table) == 2**24
-        assert min(table) >= 1
-        scale = self.width >> 24
-        left, s = 0, 0
-        while left + table[s] <= self.point // scale:
-            left += table[s]
-            s += 1
-        self.point -= scale * left
-        self.width = scale * table[s]
-        if self.width < 2**32:
-            for _ in range(4):
-                self.point = self.point * 256 + next(self.tail, 0)
-            self.width <<= 32
-        return s
-
-    def field(self, n: int) -> int:
-        return self.symbol([2**24 // n + 2**24 % n] + [2**24 // n] * (n - 1))
+class SpecDecoder(SpecRangeDecoder):
+    """Feature grids in plain Python integers."""
 
     def weight(self) -> int:
         w = [2**60]

@@ -1,6 +1,5 @@
 """A decoder written from docs/entropy.md alone, in Python integers, reads what the library writes."""
 
-from collections.abc import Iterator
 from math import prod
 
 import numpy as np
@@ -10,38 +9,18 @@ import torch
 from nervid.compress.quantize import fit_grid, quantize
 from nervid.compress.streams import QuantizedTensor, encode_tensors
 from nervid.compress.symbols import encode_symbols
+from tests.compress.spec_range_decoder import SpecRangeDecoder
 
 DEFAULT = (1, 16, 0, 16, None)
 
 
-class SpecDecoder:
-    """The range decoder and array layout of the specification, one symbol at a time."""
+class SpecDecoder(SpecRangeDecoder):
+    """The array layout of the specification, one symbol at a time."""
 
     def __init__(self, data: bytes) -> None:
-        self.tail: Iterator[int] = iter(data[8:])
-        self.point = int.from_bytes(data[:8].ljust(8, b"\0"), "big")
-        self.width = 2**64 - 1
+        super().__init__(data)
         self.modes: set[int] = set()
         self.latest: dict[int, tuple[int, int, int, int, int | None]] = {}
-
-    def symbol(self, table: list[int]) -> int:
-        assert sum(table) == 2**24
-        assert min(table) >= 1
-        scale = self.width >> 24
-        left, s = 0, 0
-        while left + table[s] <= self.point // scale:
-            left += table[s]
-            s += 1
-        self.point -= scale * left
-        self.width = scale * table[s]
-        if self.width < 2**32:
-            for _ in range(4):
-                self.point = self.point * 256 + next(self.tail, 0)
-            self.width <<= 32
-        return s
-
-    def field(self, n: int) -> int:
-        return self.symbol([2**24 // n + 2**24 % n] + [2**24 // n] * (n - 1))
 
     def prior(self, mode: int, bits: int) -> tuple[int, int, int, int, int | None]:
         if mode == 0:

@@ -146,6 +146,6 @@ def test_a_network_that_stores_no_embeddings_has_no_vectors() -> None:
     model = smallest("nerv", frames=FRAMES, height=32, width=48)
     with (
         written(DIRECT, model=model) as file,
-        pytest.raises(CorruptSectionError, match="section MODL: the network stores no embeddings"),
+        pytest.raises(CorruptSectionError, match="wanted a network with an embedding for each frame"),
     ):
         read_vectors(file)

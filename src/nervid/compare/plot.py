@@ -4,6 +4,7 @@ Importing this module without matplotlib raises `MissingExtraError`, before anyt
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ _WIDTH_INCHES = 12.0
 """1200 pixels at ``_DPI``, what a README shows without scaling up."""
 
 _OURS = "#c2410c"
-_INK = "#334155"
+INK = "#334155"
+"""Color of words and axes."""
 _CODEC_STYLES = {
     "x264": ("#2563eb", "s"),
     "x265": ("#0d9488", "^"),
@@ -36,11 +38,11 @@ _CODEC_STYLES = {
 """Color and marker of each codec; the markers keep them apart without color."""
 
 # Any: the type matplotlib gives its parameters differs from version to version.
-_STYLE: Any = {
+STYLE: Any = {
     "font.size": 11,
-    "text.color": _INK,
+    "text.color": INK,
     "axes.edgecolor": "#94a3b8",
-    "axes.labelcolor": _INK,
+    "axes.labelcolor": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -49,11 +51,12 @@ _STYLE: Any = {
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",
     "grid.color": "#e2e8f0",
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "legend.frameon": False,
     "legend.fontsize": 10,
 }
+"""Matplotlib's settings of every plot; smaller plots change the sizes."""
 
 
 def plot_comparison(comparison: Comparison, path: str | Path) -> None:
@@ -70,7 +73,7 @@ def plot_comparison(comparison: Comparison, path: str | Path) -> None:
     Raises:
         OutputError: If the file cannot be written.
     """
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH_INCHES, 7.5), dpi=_DPI, layout="constrained")
         has_ms_ssim = comparison.files[0].quality.ms_ssim is not None
         grid = figure.add_gridspec(2, 2 if has_ms_ssim else 1, height_ratios=[3, 2])
@@ -84,7 +87,7 @@ def plot_comparison(comparison: Comparison, path: str | Path) -> None:
         figure.legend(*rates.get_legend_handles_labels(), loc="outside upper left", ncols=6)
         if len(comparison.files) > 1:
             figure.legend(*over_time.get_legend_handles_labels(), loc="outside lower left", ncols=6)
-        _save(figure, Path(path))
+        save_figure(figure, Path(path))
 
 
 def side_by_side(
@@ -127,7 +130,7 @@ def side_by_side(
         (decoded, "decoded", f"{bpp:.3g} bpp   {psnr_db:.2f} dB"),
         (difference, "difference", f"amplified {factor}\N{MULTIPLICATION SIGN}"),
     ]
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH_INCHES, figure_height), dpi=_DPI)
         figure.text(0, 1 - 0.1 / figure_height, title, va="top", fontsize=14, fontweight="bold")
         for index, (picture, name, note) in enumerate(panels):
@@ -141,7 +144,7 @@ def side_by_side(
             figure.text(left, baseline, name, va="top", fontsize=13)
             right = left + panel_width / _WIDTH_INCHES
             figure.text(right, baseline, note, va="top", ha="right", fontsize=13)
-        _save(figure, Path(path))
+        save_figure(figure, Path(path))
 
 
 def _amplified_difference(
@@ -180,7 +183,7 @@ def _draw_rate_panel(axes: Axes, comparison: Comparison, *, ms_ssim: bool) -> No
     if comparison.source_bits_per_pixel is not None:
         axes.axvline(
             comparison.source_bits_per_pixel,
-            color=_INK,
+            color=INK,
             linestyle="--",
             linewidth=1,
             label="rate of the source file",
@@ -224,13 +227,26 @@ def _label(curve: CodecCurve) -> str:
     return f"{curve.codec} {curve.preset}"
 
 
-def _save(figure: Figure, path: Path) -> None:
-    """Write beside the target, then rename: a reader never sees half a picture."""
+def write_beside(path: Path, write: Callable[[Path], object]) -> None:
+    """Write beside the target, then rename: a reader never sees half a picture.
+
+    Args:
+        path: What is written, replaced in one step if it exists.
+        write: Writes the picture to the path that it is given.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        figure.savefig(beside, format="png")
+        write(beside)
         os.replace(beside, path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}; choose another place") from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG; see :func:`write_beside`."""
+    write_beside(path, lambda beside: figure.savefig(beside, format="png"))

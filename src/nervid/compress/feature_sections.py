@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 import torch
@@ -68,5 +67,5 @@ def decode_feature_grids(
 
 def estimate_feature_bytes(grids: Sequence[QuantizedFeatureGrid]) -> float:
     """Return the size that :func:`encode_feature_grids` would reach with an ideal coder, in bytes."""
-    channels = sum(prod(grid.steps.shape) for grid in grids)
+    channels = sum(len(grid.steps) for grid in grids)
     return STEP_BYTES * channels + grids_bits([grid.codes.numpy() for grid in grids]) / 8

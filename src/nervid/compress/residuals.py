@@ -46,7 +46,7 @@ class ResidualModel:
         Args:
             coder: A writer, a reader or a meter.
             classes: Classes of energy, 0 to `CLASSES` - 1.
-            fractions: From `fractions_of`.
+            fractions: How far predictions lie from the nearest code, from `nearest`.
             known: The errors, counted positive towards the prediction from the nearest code, each below 4096
                 in magnitude; None for a reader.
 

@@ -118,11 +118,14 @@ def read_embeddings(modl: bytes, embd: bytes, *, frames: int) -> Float[Tensor, "
         frames: Frames of the segment according to the header.
 
     Raises:
-        FormatError: If a section is damaged, or the representation stores no embeddings.
+        FormatError: If a section is damaged, or the representation stores no embedding for each frame.
     """
     config = _read_config(modl, frames)
-    if not config.stores_embeddings:
-        raise CorruptSectionError("section MODL: the network stores no embeddings; encode the file again")
+    if not config.stores_embeddings or isinstance(config, NervidConfig):
+        raise CorruptSectionError(
+            f"section MODL: wanted a network with an embedding for each frame, got {config.name}, which has "
+            "none; encode the file again"
+        )
     _check_count("EMBD", embedding_count(config), embd)
     (embeddings,) = decode_tensors(embd, [(frames, *config.embedding_shape)])
     return embeddings.values().flatten(1)

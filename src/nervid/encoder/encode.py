@@ -32,6 +32,9 @@ from nervid.models.sizing import LEAST_LATENT
 from nervid.teachers import Teacher, load_teacher
 from nervid.video import Clip
 
+FIT_SHARE = 0.9
+"""Share of an encoding's time limit that fits may take; the rest is for coding and measuring."""
+
 
 def encode(
     clip: Clip,
@@ -71,10 +74,6 @@ def encode(
     with ranks.agreed():
         encoding = _Encoding(clip, config, workdir, save_seconds, ranks)
     return encoding.run(on_progress, should_stop)
-
-
-FIT_SHARE = 0.9
-"""Share of an encoding's time limit that fits may take; the rest is for coding and measuring."""
 
 
 class _Encoding:

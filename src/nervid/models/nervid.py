@@ -89,10 +89,11 @@ class Nervid(Representation[NervidConfig]):
 
     def __init__(self, config: NervidConfig) -> None:
         super().__init__(config)
+        self._feature_grids = config.feature_grids
         self.grids = nn.ParameterDict(
             {
                 str(number): nn.Parameter(torch.zeros(grid.shape[0], prod(grid.shape[1:])))
-                for number, grid in enumerate(config.feature_grids)
+                for number, grid in enumerate(self._feature_grids)
             }
         )
         last = len(config.strides) - 1
@@ -116,7 +117,7 @@ class Nervid(Representation[NervidConfig]):
     def embed(self, indices: Int64[Tensor, " batch"]) -> Float[Tensor, "batch numbers"]:
         """Return the feature grids at the times of frames ``indices``, each in [0, frames), side by side."""
         parts = []
-        for number, grid in enumerate(self.config.feature_grids):
+        for number, grid in enumerate(self._feature_grids):
             knots, shares = touched_knots(grid, indices.tolist())
             parts.append(mix_knots(self.grids[str(number)][knots], shares))
         return torch.cat(parts, dim=1)
@@ -127,7 +128,7 @@ class Nervid(Representation[NervidConfig]):
 
     def draw_colors(self, embedding: Float[Tensor, "batch numbers"]) -> Float[Tensor, "batch 3 height width"]:
         """Return the frames for a batch of embeddings, colors around 0, cropped."""
-        grids = self.config.feature_grids
+        grids = self._feature_grids
         rows = torch.split(embedding, [prod(grid.shape[1:]) for grid in grids], dim=1)
         read: list[list[Tensor]] = [[] for _ in self.blocks]
         for grid, row in zip(grids, rows, strict=True):

@@ -10,10 +10,13 @@ STRIDES: Final = (2, 2, 2, 2)
 CHANNELS: Final = (64, 48, 32, 16)
 """Channels of the stages in a file of ``USUAL_BYTES``."""
 DEPTHS: Final = (1, 1, 1, 2)
+"""Residual convolutions of the stages: one more pays most at half size (docs/log.md)."""
 GRID_STAGES: Final = (0, 1, 1, 2)
 GRID_CHANNELS: Final = (8, 8, 4, 4)
 GRID_SPANS: Final = (2, 8, 33, 33)
+"""Stage, channels and span of each feature grid: the larger a map, the fewer knots (docs/log.md)."""
 USUAL_BYTES: Final = 60_000
+"""Size of weights and feature grids for which ``CHANNELS`` are meant; chosen, untuned."""
 LEAST_SCALE, MOST_SCALE = 0.25, 1.5
 """Bounds of the channels as multiples of ``CHANNELS``."""
 MULTIPLE: Final = 8

@@ -8,11 +8,14 @@ from numpy.typing import NDArray
 
 from nervid.compress.feature_sections import decode_feature_grids
 from nervid.compress.streams import decode_tensors
+from nervid.fit.distributed import ALONE
 from nervid.fit.plan import Hooks, SegmentPlan
+from nervid.fit.rd.trainer import RateTrainer
 from nervid.fit.recipe import RATE_DISTORTION, Effort
 from nervid.fit.segment import FittedSegment, fit_segment
 from nervid.fit.trainer import Interrupted
 from nervid.models.config import NervidConfig
+from nervid.models.nervid import Nervid
 from nervid.models.nervid_sizing import solve_nervid
 from nervid.models.registry import build
 
@@ -88,6 +91,26 @@ def test_an_interrupted_fit_goes_on_to_the_same_bytes(frames: torch.Tensor, tmp_
     with pytest.raises(Interrupted):
         fit_segment(frames, plan, hooks)
     assert fit_segment(frames, plan, hooks).sections() == whole
+
+
+def test_the_recipe_of_the_plan_counts(frames: torch.Tensor) -> None:
+    plan = plan_for(steps=8)
+    by_muon = fit_segment(frames, plan, Hooks()).sections()
+    for changed in (replace(RATE_DISTORTION, optimizer="adam"), replace(RATE_DISTORTION, batch_size=4)):
+        assert fit_segment(frames, replace(plan, recipe=changed), Hooks()).sections() != by_muon
+
+
+def test_time_that_is_gone_does_not_come_back_with_an_older_state(frames: torch.Tensor) -> None:
+    plan = replace(plan_for(steps=1000), time_limit_seconds=1000.0)
+    network = build(CONFIG, seed=1)
+    assert isinstance(network, Nervid)
+    trainer = RateTrainer(network, frames, plan, steps=1000, ranks=ALONE)
+    old = trainer.state_tensors(clone=True)
+    for _ in range(3):
+        trainer._guarded_step()
+    gone = float(trainer.state_tensors()["seconds"])
+    trainer.load_state_tensors(old)
+    assert float(trainer.state_tensors()["seconds"]) == gone > 0
 
 
 def test_another_seed_gives_another_fit(frames: torch.Tensor) -> None:

@@ -1,6 +1,5 @@
 """FittedGrid: a feature grid in the course of a fit; a step reads and moves only the knots that it needs."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,8 +16,6 @@ FIRST_STEP: Final = 0.03
 """Quantization step of a fresh grid: fine, so that nothing is lost before there is something to lose."""
 COARSE_STEP: Final = 0.15
 """Quantization step from which on the learning rate grows with it."""
-LARGEST_STEP: Final = 3.0
-"""Largest quantization step."""
 FIRST_SCALE: Final = 0.5
 """Mean magnitude, in steps, that a fresh grid's channels are taken to have."""
 BETAS: Final = (0.9, 0.99)
@@ -61,8 +58,8 @@ class FittedGrid:
         self._scales = torch.full((grid.shape[1],), FIRST_SCALE, device=device)
         self._bits = torch.zeros(grid.shape[0], device=device)
         knots, shares = touched_knots(grid, range(frames))
-        self._frames_of = torch.zeros(grid.shape[0])
-        self._frames_of[knots] = (shares > 0).sum(dim=0).to(torch.float32)
+        self._frames_of = torch.zeros(grid.shape[0], device=device)
+        self._frames_of[knots] = (shares > 0).sum(dim=0).to(self._frames_of)
         self._frames = frames
 
     @property
@@ -98,7 +95,7 @@ class FittedGrid:
                 self._scales.lerp_(codes.abs().mean(dim=(0, 2, 3)), 1 - SCALE_DECAY)
             by_knot = laplace_bits(rounded, self._scales.view(1, -1, 1, 1)).sum(dim=(1, 2, 3))
             self._bits[touched.knots] = by_knot.detach()
-            frames = (touched.shares > 0).sum(dim=0) / self._frames_of[touched.knots.cpu()].to(by_knot)
+            frames = (touched.shares > 0).sum(dim=0) / self._frames_of[touched.knots]
             bits = (by_knot * frames).sum() * (self._frames / len(touched.shares))
         return mix_knots(rounded * steps, touched.shares), bits
 
@@ -106,8 +103,7 @@ class FittedGrid:
     def move(self, touched: Touched, rate: float) -> None:
         """Take one step of Adam with the gradient that came to the touched values."""
         gradient, knots = touched.values.grad, touched.knots
-        if gradient is None:
-            return
+        assert gradient is not None
         self._updates[knots] += 1
         mean = self._mean[knots].lerp_(gradient, 1 - BETAS[0])
         square = self._square[knots].mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
@@ -117,15 +113,6 @@ class FittedGrid:
         rates = rate * (self.log_steps.exp() / COARSE_STEP).clamp(min=1).view(1, -1, 1, 1)
         root = (square / (1 - BETAS[1] ** updates)).sqrt_().add_(EPSILON)
         self.values[knots] -= (rates / (1 - BETAS[0] ** updates)) * mean / root
-
-    @torch.no_grad()
-    def limit_steps(self) -> None:
-        """Keep quantization steps from growing without end.
-
-        Numbers and their steps may be as large as they like where the weights that read them are as much
-        smaller, but large ones no learning rate moves.
-        """
-        self.log_steps.clamp_(max=math.log(LARGEST_STEP))
 
     def state_tensors(self) -> dict[str, Tensor]:
         """Return all that a resumed fit needs, steps aside."""

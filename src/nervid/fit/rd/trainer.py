@@ -20,7 +20,6 @@ from nervid.fit.rd.multiplier import Multiplier
 from nervid.fit.rd.relaxation import Relaxation
 from nervid.fit.rd.stored import StoredTensors, stored
 from nervid.fit.rd.weights import FittedWeights
-from nervid.fit.recipe import RATE_DISTORTION
 from nervid.fit.schedule import learning_rate
 from nervid.fit.trainer import Trainer
 from nervid.models.nervid import GRIDS, Nervid
@@ -91,10 +90,10 @@ class RateTrainer(Trainer):
             parameters=parameters,
             draw=lambda indices, target: [],
             frames=frames,
-            recipe=RATE_DISTORTION,
+            recipe=plan.recipe,
             steps=steps,
-            peak_rate=RATE_DISTORTION.learning_rate,
-            warmup=RATE_DISTORTION.warmup,
+            peak_rate=plan.recipe.learning_rate,
+            warmup=plan.recipe.warmup,
             seed=plan.seed,
             precision=plan.precision,
             ranks=ranks,
@@ -137,7 +136,8 @@ class RateTrainer(Trainer):
         self.weights.bits = float(tensors["weight bits"])
         self._corrected = int(tensors["corrected"])
         if self._clock is not None:
-            self._clock.resume(float(tensors["seconds"]))
+            # A fit that goes back to a good state has not got the time back.
+            self._clock.resume(max(self._clock.seconds, float(tensors["seconds"])))
 
     def _step(self) -> tuple[float, float]:
         step = self.state.step
@@ -178,8 +178,6 @@ class RateTrainer(Trainer):
         self._optimizer.step(scale * share * self.peak_rate)
         if is_counted:
             self._step_optimizer.step(scale * share * STEP_REACH * RATE_EVERY / self.steps)
-            for grid in self.grids.values():
-                grid.limit_steps()
         for grid, knots in zip(self.grids.values(), touched, strict=True):
             grid.move(knots, scale * max(share, LEAST_GRID_SHARE) * GRID_RATE)
         return distortion, psnr / len(indices)
