@@ -121,21 +121,26 @@ class Optimizer:
         )
 
     def _step_muon(self, names: Sequence[str], rate: float) -> None:
+        if not names:
+            return
+        parameters = [self._parameters[name] for name in names]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        for name, parameter in zip(names, parameters, strict=True):
+            if f"mean.{name}" not in self._state:
+                self._state[f"mean.{name}"] = torch.zeros_like(parameter, requires_grad=False)
+        momenta = [self._state[f"mean.{name}"] for name in names]
+        torch._foreach_lerp_(momenta, gradients, 1 - MUON_MOMENTUM)
+        ahead = torch._foreach_lerp(gradients, momenta, MUON_MOMENTUM)
         # Kernels of one shape go through the products together.
         groups: dict[tuple[int, int], list[tuple[nn.Parameter, Tensor]]] = {}
-        for name in names:
-            parameter = self._parameters[name]
-            assert parameter.grad is not None
-            momentum = self._state.get(f"mean.{name}")
-            if momentum is None:
-                momentum = self._state[f"mean.{name}"] = torch.zeros_like(parameter, requires_grad=False)
-            momentum.lerp_(parameter.grad, 1 - MUON_MOMENTUM)
+        for parameter, direction in zip(parameters, ahead, strict=True):
             dtype = self._dtype if parameter.numel() >= FEWEST_IN_HALF else torch.float32
-            matrix = _matrix(torch.lerp(parameter.grad, momentum, MUON_MOMENTUM).to(dtype))
+            matrix = _matrix(direction.to(dtype))
             shape = (min(matrix.shape), max(matrix.shape))
             groups.setdefault(shape, []).append((parameter, matrix if shape == matrix.shape else matrix.mT))
         for (_, columns), members in groups.items():
-            updates = orthogonalize(torch.stack([matrix for _, matrix in members]))
+            matrices = [matrix for _, matrix in members]
+            updates = orthogonalize(torch.stack(matrices) if len(matrices) > 1 else matrices[0][None])
             for (parameter, _), update in zip(members, updates, strict=True):
                 straight = update if len(update) == len(parameter) else update.mT
                 parameter.sub_(

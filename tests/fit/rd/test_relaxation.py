@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from nervid.fit.rd.relaxation import LEAST_SCALE, laplace_bits, relaxed
+from nervid.fit.rd.relaxation import LEAST_SCALE, Noise, bits_and_slope, laplace_bits
 
 
 @pytest.mark.parametrize("scale", [0.05, 0.3, 1.0, 7.5])
@@ -42,19 +42,23 @@ def test_larger_numbers_cost_more_and_the_gradient_says_so() -> None:
     assert float(codes.grad[3]) == pytest.approx(1 / math.log(2))  # far out: 1 / (b ln 2) bits a step
 
 
+@pytest.mark.parametrize("scale", [0.01, 0.3, 1.0, 7.5])
+def test_the_slope_by_hand_is_that_of_automatic_differentiation(scale: float) -> None:
+    codes = torch.cat([torch.linspace(-9, 9, 601), torch.tensor([0.0])]).requires_grad_(True)
+    expected = laplace_bits(codes, torch.tensor(scale))
+    expected.sum().backward()  # type: ignore[no-untyped-call]
+    bits, slope = bits_and_slope(codes.detach(), torch.tensor(scale))
+    torch.testing.assert_close(bits, expected.detach())
+    torch.testing.assert_close(slope, codes.grad, rtol=1e-4, atol=1e-4)
+
+
 def test_noise_is_uniform_over_one_step_and_the_same_for_the_same_seed() -> None:
-    codes = torch.zeros(10_000)
-    noise = relaxed(codes, "noise", torch.Generator().manual_seed(3))
+    one, same, other = (Noise(10_000, seed=seed, device=torch.device("cpu")) for seed in (3, 3, 4))
+    noise = one.at(5, 10_000)
+    assert len(noise) == 10_000
     assert float(noise.min()) >= -0.5
     assert float(noise.max()) <= 0.5
     assert float(noise.var()) == pytest.approx(1 / 12, rel=0.05)
-    assert torch.equal(noise, relaxed(codes, "noise", torch.Generator().manual_seed(3)))
-
-
-def test_straight_through_rounds_and_passes_the_gradient_on() -> None:
-    codes = torch.tensor([0.4, -1.6], requires_grad=True)
-    rounded = relaxed(codes, "straight", torch.Generator())
-    assert rounded.tolist() == [0, -2]
-    (rounded * torch.tensor([3.0, 5.0])).sum().backward()  # type: ignore[no-untyped-call]
-    assert codes.grad is not None
-    assert codes.grad.tolist() == [3, 5]
+    assert torch.equal(noise, same.at(5, 10_000))
+    assert not torch.equal(noise, one.at(6, 10_000))
+    assert not torch.equal(noise, other.at(5, 10_000))

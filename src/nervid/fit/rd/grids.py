@@ -1,14 +1,16 @@
-"""FittedGrid: a feature grid in the course of a fit; a step reads and moves only the knots that it needs."""
+"""FittedGrids: feature grids in the course of a fit; a step reads and moves only the knots that it needs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from math import prod
 from typing import Final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nervid.fit.rd.relaxation import Relaxation, laplace_bits, relaxed
+from nervid.fit.rd.relaxation import Noise, Relaxation, bits_and_slope
 from nervid.models.config.nervid import FeatureGrid
 from nervid.models.mixing import mix_knots, touched_knots
 
@@ -26,98 +28,168 @@ SCALE_DECAY: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Touched:
-    """What one step reads of a grid."""
+class TouchedKnots:
+    """The knots of one grid that a step reads."""
 
-    knots: Tensor
-    """Indices of the knots, int64."""
+    number: int
+    """The grid, from 0."""
+    knots: list[int]
     shares: Float[Tensor, "frames knots"]
     """How the step's frames are mixed from them."""
-    values: Float[Tensor, "knots channels rows columns"]
-    """Their values before quantization; the gradient ends here."""
 
 
-class FittedGrid:
-    """Values, quantization steps and Adam's moments of one feature grid.
+class FittedGrids:
+    """Values, quantization steps and Adam's moments of a network's feature grids, all in one row.
 
-    Values are kept beside the network because a step changes few of them: moments of a knot that no frame of
-    the batch lies next to stay as they are.
+    They are kept beside the network because a step changes few of them: moments of a knot that no frame of
+    the batch lies next to stay as they are. Gradients are brought back by hand; a step is
+    ``touch``, ``relax``, drawing and its backward pass, ``collect``, ``move``.
 
     Args:
-        grid: Its shape and span.
+        grids: Their shapes and spans.
         frames: Frames of the segment.
-        device: Where it is kept.
+        device: Where they are kept.
     """
 
-    def __init__(self, grid: FeatureGrid, frames: int, device: torch.device) -> None:
-        self.grid = grid
-        self.values = torch.zeros(grid.shape, device=device)
-        self.log_steps = nn.Parameter(torch.full((grid.shape[1],), FIRST_STEP, device=device).log())
-        self._mean, self._square = torch.zeros_like(self.values), torch.zeros_like(self.values)
-        self._updates = torch.zeros(grid.shape[0], device=device)
-        self._scales = torch.full((grid.shape[1],), FIRST_SCALE, device=device)
-        self._bits = torch.zeros(grid.shape[0], device=device)
-        knots, shares = touched_knots(grid, range(frames))
-        self._frames_of = torch.zeros(grid.shape[0], device=device)
-        self._frames_of[knots] = (shares > 0).sum(dim=0).to(self._frames_of)
-        self._frames = frames
+    def __init__(self, grids: Sequence[FeatureGrid], frames: int, device: torch.device) -> None:
+        self._grids, self._frames, self._device = tuple(grids), frames, device
+        self._sizes = [prod(grid.shape[1:]) for grid in grids]
+        counts = [prod(grid.shape) for grid in grids]
+        self._firsts = [0, *accumulate(counts)][:-1]
+        knots = [grid.shape[0] for grid in grids]
+        self._first_knots = [0, *accumulate(knots)][:-1]
+        self._channels = [grid.shape[1] for grid in grids]
+        self._row = torch.zeros(sum(counts), device=device)
+        self._mean, self._square = torch.zeros_like(self._row), torch.zeros_like(self._row)
+        self.log_steps = nn.Parameter(torch.full((sum(self._channels),), FIRST_STEP, device=device).log())
+        self._scales = torch.full((sum(self._channels),), FIRST_SCALE, device=device)
+        self._updates = torch.zeros(sum(knots), dtype=torch.int64)
+        self._bits = torch.zeros(sum(knots), device=device)
+        self._frames_of = torch.cat([_frames_of(grid, frames).to(device) for grid in grids])
+        self._step_maps: list[Tensor] = []
+        self._rate_maps: list[Tensor] = []
+        # What a step keeps from one call to the next.
+        self.touched = torch.empty(0)
+        """Values before quantization of the knots that the last :meth:`relax` read, and their gradient."""
+        self._touched: list[TouchedKnots] = []
+        self._places: list[tuple[int, int]] = []
+        self._steps = self._errors = self._numbers = torch.empty(0)
+        self._slope: Tensor | None = None
+        self.steps_moved()
 
     @property
     def bits(self) -> float:
         """Bits of all knots, each as of the last step that counted it."""
         return float(self._bits.sum())
 
-    def touch(self, indices: Sequence[int]) -> Touched:
-        """Return the knots that frames ``indices`` are mixed from."""
-        knots, shares = touched_knots(self.grid, indices)
-        where = torch.tensor(knots, device=self.values.device)
-        return Touched(where, shares.to(self.values), self.values[where].requires_grad_(True))
+    def values(self) -> list[Float[Tensor, "knots channels rows columns"]]:
+        """Return the grids before quantization; they share memory with what is fitted."""
+        ends = [first + prod(grid.shape) for first, grid in zip(self._firsts, self._grids, strict=True)]
+        return [
+            self._row[first:end].view(grid.shape)
+            for first, end, grid in zip(self._firsts, ends, self._grids, strict=True)
+        ]
 
-    def read(
-        self, touched: Touched, kind: Relaxation, generator: torch.Generator, *, is_counted: bool
-    ) -> tuple[Float[Tensor, "frames numbers"], Tensor | None]:
-        """Return the frames' numbers, and the bits of the whole grid as these knots tell them.
+    def steps(self) -> list[Float[Tensor, " channels"]]:
+        """Return each grid's quantization steps."""
+        return list(torch.split(self.log_steps.detach().exp(), self._channels))
 
-        The bits are weighted so that their mean over random batches is that of all knots' bits.
+    def steps_moved(self) -> None:
+        """Take note that ``log_steps`` has changed."""
+        sites = [grid.shape[2] * grid.shape[3] for grid in self._grids]
+        self._step_maps = [
+            steps.repeat_interleave(count) for steps, count in zip(self.steps(), sites, strict=True)
+        ]
+        # A rate that is small beside the step would leave rounded numbers where they are.
+        self._rate_maps = [(steps / COARSE_STEP).clamp(min=1) for steps in self._step_maps]
 
-        Args:
-            touched: What the step reads.
-            kind: How rounding is stood in for.
-            generator: Makes noise.
-            is_counted: Whether bits are wanted.
-        """
-        steps = self.log_steps.exp().view(1, -1, 1, 1)
-        codes = touched.values / steps
-        rounded = relaxed(codes, kind, generator)
-        bits = None
-        if is_counted:
-            with torch.no_grad():
-                self._scales.lerp_(codes.abs().mean(dim=(0, 2, 3)), 1 - SCALE_DECAY)
-            by_knot = laplace_bits(rounded, self._scales.view(1, -1, 1, 1)).sum(dim=(1, 2, 3))
-            self._bits[touched.knots] = by_knot.detach()
-            frames = (touched.shares > 0).sum(dim=0) / self._frames_of[touched.knots]
-            bits = (by_knot * frames).sum() * (self._frames / len(touched.shares))
-        return mix_knots(rounded * steps, touched.shares), bits
+    def most_touched(self, batch: int) -> int:
+        """Return the most numbers that a step of so many frames reads."""
+        return sum(
+            size * min(2 * batch, grid.shape[0]) for size, grid in zip(self._sizes, self._grids, strict=True)
+        )
 
     @torch.no_grad()
-    def move(self, touched: Touched, rate: float) -> None:
-        """Take one step of Adam with the gradient that came to the touched values."""
-        gradient, knots = touched.values.grad, touched.knots
+    def relax(
+        self, indices: Sequence[int], kind: Relaxation, noise: Noise, step: int, *, is_counted: bool
+    ) -> Float[Tensor, "frames numbers"]:
+        """Return the numbers of frames ``indices`` with rounding stood in for; gradients end there.
+
+        Args:
+            indices: Frames of this step.
+            kind: How.
+            noise: Source of noise.
+            step: Names the step.
+            is_counted: Whether bits are counted and :meth:`collect` is to find gradients of steps.
+        """
+        self._touch(indices)
+        parts = [self._row[first : first + size] for first, size in self._places]
+        self.touched = torch.cat(parts).requires_grad_(True)
+        self._steps = torch.cat([self._step_maps[each.number] for each in self._touched for _ in each.knots])
+        self._slope, self._errors = None, noise.at(step, len(self.touched))
+        if is_counted or kind == "straight":
+            codes = self.touched / self._steps
+            if kind == "straight":
+                self._errors = codes.round().sub_(codes)
+            if is_counted:
+                self._slope = self._count(codes, len(indices))
+        relaxed = self._by_grid(torch.addcmul(self.touched, self._errors, self._steps))
+        mixed = [mix_knots(part, each.shares) for part, each in zip(relaxed, self._touched, strict=True)]
+        self._numbers = torch.cat(mixed, dim=1).requires_grad_(True)
+        return self._numbers
+
+    @torch.no_grad()
+    def collect(self, cost: float) -> None:
+        """Set the gradient of ``touched``, and where bits were counted that of steps.
+
+        Args:
+            cost: Of one bit.
+        """
+        assert self._numbers.grad is not None
+        parts = torch.split(self._numbers.grad, self._sizes, dim=1)
+        gradient = torch.cat(
+            [(each.shares.T @ part).flatten() for each, part in zip(self._touched, parts, strict=True)]
+        )
+        if self._slope is not None:
+            by_step = gradient * self._errors * self._steps
+            by_step.addcmul_(self._slope, self.touched / self._steps, value=-cost)
+            self.log_steps.grad = torch.cat([part.sum(dim=(0, 2)) for part in self._by_channel(by_step)])
+            gradient.addcdiv_(self._slope, self._steps, value=cost)
+        self.touched.grad = gradient
+
+    @torch.no_grad()
+    def move(self, rate: float) -> None:
+        """Take one step of Adam with the gradient of ``touched``."""
+        gradient = self.touched.grad
         assert gradient is not None
+        sizes = [size for _, size in self._places]
+        means, squares = (
+            [moments[first : first + size] for first, size in self._places]
+            for moments in (self._mean, self._square)
+        )
+        mean = torch.cat(means).lerp_(gradient, 1 - BETAS[0])
+        square = torch.cat(squares).mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
+        rates = torch.cat([self._rate_maps[each.number] for each in self._touched for _ in each.knots])
+        moved = (square.sqrt().add_(EPSILON)).reciprocal_().mul_(mean).mul_(rates)
+        knots = [self._first_knots[each.number] + knot for each in self._touched for knot in each.knots]
         self._updates[knots] += 1
-        mean = self._mean[knots].lerp_(gradient, 1 - BETAS[0])
-        square = self._square[knots].mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-        self._mean[knots], self._square[knots] = mean, square
-        updates = self._updates[knots].view(-1, 1, 1, 1)
-        # A rate that is small beside the step would leave rounded numbers where they are.
-        rates = rate * (self.log_steps.exp() / COARSE_STEP).clamp(min=1).view(1, -1, 1, 1)
-        root = (square / (1 - BETAS[1] ** updates)).sqrt_().add_(EPSILON)
-        self.values[knots] -= (rates / (1 - BETAS[0] ** updates)) * mean / root
+        pieces = zip(
+            self._places,
+            self._updates[knots].tolist(),
+            *(torch.split(row, sizes) for row in (moved, mean, square)),
+            strict=True,
+        )
+        for (first, size), updates, change, new_mean, new_square in pieces:
+            # Moments that begin at zero are too small by these at first.
+            bias = (1 - BETAS[1] ** updates) ** 0.5 / (1 - BETAS[0] ** updates)
+            self._row[first : first + size].add_(change, alpha=-rate * bias)
+            self._mean[first : first + size] = new_mean
+            self._square[first : first + size] = new_square
 
     def state_tensors(self) -> dict[str, Tensor]:
         """Return all that a resumed fit needs, steps aside."""
         return {
-            "values": self.values,
+            "values": self._row,
             "mean": self._mean,
             "square": self._square,
             "updates": self._updates,
@@ -129,3 +201,52 @@ class FittedGrid:
         """Take over copies of what :meth:`state_tensors` returned."""
         for name, tensor in self.state_tensors().items():
             tensor.copy_(tensors[name])
+
+    def _touch(self, indices: Sequence[int]) -> None:
+        self._touched, self._places = [], []
+        for number, grid in enumerate(self._grids):
+            knots, shares = touched_knots(grid, indices)
+            self._touched.append(TouchedKnots(number, knots, shares.to(self._device)))
+            size = self._sizes[number]
+            self._places += [(self._firsts[number] + knot * size, size) for knot in knots]
+
+    def _by_grid(self, row: Float[Tensor, " touched"]) -> list[Float[Tensor, "knots numbers"]]:
+        counts = [len(each.knots) for each in self._touched]
+        totals = [count * size for count, size in zip(counts, self._sizes, strict=True)]
+        return [part.view(count, -1) for part, count in zip(torch.split(row, totals), counts, strict=True)]
+
+    def _by_channel(self, row: Float[Tensor, " touched"]) -> list[Float[Tensor, "knots channels sites"]]:
+        return [
+            part.view(len(part), channels, -1)
+            for part, channels in zip(self._by_grid(row), self._channels, strict=True)
+        ]
+
+    def _count(self, codes: Float[Tensor, " touched"], frames: int) -> Float[Tensor, " touched"]:
+        """Count the bits of knots and return the derivative of all grids' bits as these knots tell it.
+
+        It is weighted so that its mean over random batches is that of all knots' bits.
+        """
+        by_channel = self._by_channel(codes)
+        self._scales.lerp_(torch.cat([part.abs().mean(dim=(0, 2)) for part in by_channel]), 1 - SCALE_DECAY)
+        slopes = []
+        for part, errors, each, scales in zip(
+            by_channel,
+            self._by_channel(self._errors),
+            self._touched,
+            torch.split(self._scales, self._channels),
+            strict=True,
+        ):
+            bits, slope = bits_and_slope(part + errors, scales[:, None])
+            where = [self._first_knots[each.number] + knot for knot in each.knots]
+            self._bits[where] = bits.sum(dim=(1, 2))
+            share = (each.shares > 0).sum(dim=0) / self._frames_of[where] * (self._frames / frames)
+            slopes.append((slope * share[:, None, None]).flatten())
+        return torch.cat(slopes)
+
+
+def _frames_of(grid: FeatureGrid, frames: int) -> Float[Tensor, " knots"]:
+    """Return how many frames are mixed from each knot."""
+    knots, shares = touched_knots(grid, range(frames))
+    found = torch.zeros(grid.shape[0])
+    found[knots] = (shares > 0).sum(dim=0).to(found)
+    return found

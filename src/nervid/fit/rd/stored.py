@@ -14,7 +14,7 @@ from nervid.compress.feature_sections import (
 from nervid.compress.prediction import LARGEST_CODE
 from nervid.compress.quantize import MOST_BITS, SMALLEST_STEP, Grid, quantize
 from nervid.compress.streams import QuantizedTensor, encode_tensors, estimate_bytes
-from nervid.fit.rd.grids import FittedGrid
+from nervid.fit.rd.grids import FittedGrids
 from nervid.fit.rd.weights import FittedWeights
 
 
@@ -38,7 +38,7 @@ class StoredTensors:
 def stored(
     parameters: Mapping[str, Tensor],
     weights: FittedWeights,
-    grids: Mapping[str, FittedGrid],
+    grids: FittedGrids,
     *,
     dead: float = 0.0,
     coarser: float = 1.0,
@@ -48,7 +48,7 @@ def stored(
     Args:
         parameters: Kernels and biases by name.
         weights: Has their steps.
-        grids: Feature grids by name, in the network's order.
+        grids: Feature grids.
         dead: By how much of a step the numbers of feature grids have to lie beyond half a step to be rounded
             away from zero: from -0.5, where all are, to 0.5, where none is.
         coarser: Multiplies the steps of kernels and feature grids.
@@ -59,7 +59,10 @@ def stored(
             _weight(parameter.detach().cpu(), steps[name] * (coarser if parameter.dim() > 1 else 1.0))
             for name, parameter in parameters.items()
         ],
-        [_feature_grid(grid, dead, coarser) for grid in grids.values()],
+        [
+            _feature_grid(values.cpu(), grid_steps.cpu() * coarser, dead)
+            for values, grid_steps in zip(grids.values(), grids.steps(), strict=True)
+        ],
     )
 
 
@@ -75,10 +78,9 @@ def _weight(values: Tensor, step: float) -> QuantizedTensor:
     return QuantizedTensor(codes, Grid(bits=bits, step=size, offset=torch.zeros(()), axis=None))
 
 
-def _feature_grid(fitted: FittedGrid, dead: float, coarser: float) -> QuantizedFeatureGrid:
-    values = fitted.values.cpu()
+def _feature_grid(values: Tensor, steps: Tensor, dead: float) -> QuantizedFeatureGrid:
     least = values.abs().amax(dim=(0, 2, 3)) / LARGEST_CODE
-    steps = torch.maximum(fitted.log_steps.detach().cpu().exp() * coarser, least)
+    steps = torch.maximum(steps, least)
     steps = steps.to(torch.float16).to(torch.float32).clamp(min=SMALLEST_STEP)
     codes = values / steps.view(1, -1, 1, 1)
     if dead:

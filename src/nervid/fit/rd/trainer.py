@@ -1,28 +1,27 @@
 """RateTrainer: steps that lower distortion and rate together."""
 
-import zlib
 from collections.abc import Mapping
 from typing import Final
 
 import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import Tensor
 
 from nervid.fit.distributed import Ranks
 from nervid.fit.guard import DivergenceGuard
-from nervid.fit.loss import frame_errors, psnr_of
+from nervid.fit.loss import psnr_of
 from nervid.fit.optimizer import Optimizer
 from nervid.fit.plan import SegmentPlan
+from nervid.fit.precision import autocast_dtype
 from nervid.fit.rd.clock import Clock
-from nervid.fit.rd.grids import FittedGrid
+from nervid.fit.rd.grids import FittedGrids
 from nervid.fit.rd.multiplier import Multiplier
-from nervid.fit.rd.relaxation import Relaxation
+from nervid.fit.rd.relaxation import Noise, Relaxation
 from nervid.fit.rd.stored import StoredTensors, stored
 from nervid.fit.rd.weights import FittedWeights
 from nervid.fit.schedule import learning_rate
 from nervid.fit.trainer import Trainer
-from nervid.models.nervid import GRIDS, Nervid
+from nervid.models.nervid import Nervid
 
 GRID_RATE: Final = 0.012
 """Adam's learning rate of feature grids, at the schedule's peak."""
@@ -70,24 +69,21 @@ class RateTrainer(Trainer):
     ) -> None:
         assert plan.target_bytes is not None
         config = plan.model
-        self.grids = {
-            f"{GRIDS}.{number}": FittedGrid(grid, len(frames), frames.device)
-            for number, grid in enumerate(network.config.feature_grids)
-        }
-        parameters = dict(network.named_weights())
-        self.weights = FittedWeights(parameters)
+        self.grids = FittedGrids(network.config.feature_grids, len(frames), frames.device)
+        dtype = autocast_dtype(plan.precision, frames.device) or torch.float32
+        self.weights = FittedWeights(network, dtype)
+        batch = min(plan.recipe.batch_size, len(frames))
+        most = max(self.weights.count, self.grids.most_touched(batch))
+        self._noise = Noise(most, seed=plan.seed, device=frames.device)
         self.multiplier = Multiplier(AIM * plan.target_bytes)
         self._corrected = 0
         self._pixels = len(frames) * config.height * config.width
-        self._drawing = _Drawing(network)
         self._clock = None if plan.time_limit_seconds is None else Clock(plan.time_limit_seconds)
-        log_steps = {"weights": self.weights.log_steps}
-        log_steps |= {name: grid.log_steps for name, grid in self.grids.items()}
-        self._log_steps = log_steps
-        self._step_optimizer = Optimizer(log_steps, kind="adam", betas=(0.9, 0.99))
+        self._log_steps = {"weights": self.weights.log_steps, "grids": self.grids.log_steps}
+        self._step_optimizer = Optimizer(self._log_steps, kind="adam", betas=(0.9, 0.99))
         super().__init__(
             phase="fit",
-            parameters=parameters,
+            parameters=dict(network.named_weights()),
             draw=lambda indices, target: [],
             frames=frames,
             recipe=plan.recipe,
@@ -103,7 +99,7 @@ class RateTrainer(Trainer):
     @property
     def reckoned_bytes(self) -> float:
         """Size of weights and feature grids by the model of their codes."""
-        return (self.weights.bits + sum(grid.bits for grid in self.grids.values())) / 8
+        return (self.weights.bits + self.grids.bits) / 8
 
     def stored(self, dead: float = 0.0, coarser: float = 1.0) -> StoredTensors:
         """Return what a file would store now; see ``nervid.fit.rd.stored.stored`` for the arguments."""
@@ -112,8 +108,7 @@ class RateTrainer(Trainer):
     def state_tensors(self, *, clone: bool = False) -> dict[str, Tensor]:
         """Return everything that is fitted, and the optimizers' states; with ``clone`` as copies."""
         tensors = super().state_tensors()
-        for name, grid in self.grids.items():
-            tensors |= {f"grid.{name}.{key}": tensor for key, tensor in grid.state_tensors().items()}
+        tensors |= {f"grids.{key}": tensor for key, tensor in self.grids.state_tensors().items()}
         tensors |= {f"steps.{name}": steps.detach() for name, steps in self._log_steps.items()}
         tensors |= {f"step optimizer.{k}": t for k, t in self._step_optimizer.state_tensors().items()}
         if self._clock is not None:
@@ -126,11 +121,11 @@ class RateTrainer(Trainer):
     def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Take everything over from :meth:`state_tensors`."""
         super().load_state_tensors(tensors)
-        for name, grid in self.grids.items():
-            grid.load_state_tensors(_under(tensors, f"grid.{name}."))
+        self.grids.load_state_tensors(_under(tensors, "grids."))
         with torch.no_grad():
             for name, steps in self._log_steps.items():
                 steps.copy_(tensors[f"steps.{name}"])
+        self._steps_moved()
         self._step_optimizer.load_state_tensors(_under(tensors, "step optimizer."))
         self.multiplier.state_tensor().copy_(tensors["multiplier"])
         self.weights.bits = float(tensors["weight bits"])
@@ -138,6 +133,10 @@ class RateTrainer(Trainer):
         if self._clock is not None:
             # A fit that goes back to a good state has not got the time back.
             self._clock.resume(max(self._clock.seconds, float(tensors["seconds"])))
+
+    def _steps_moved(self) -> None:
+        self.weights.steps_moved()
+        self.grids.steps_moved()
 
     def _step(self) -> tuple[float, float]:
         step = self.state.step
@@ -155,48 +154,41 @@ class RateTrainer(Trainer):
         indices = self._indices(step)
         straight = min(max(STRAIGHT_STEPS / self.steps, STRAIGHT_SHARES[0]), STRAIGHT_SHARES[1])
         kind: Relaxation = "noise" if step < (1 - straight) * self.steps else "straight"
-        generator = torch.Generator().manual_seed(zlib.crc32(f"noise {self.seed} {step}".encode()))
-        weights, bits = self.weights.read(
-            kind, generator, is_counted=is_counted, dtype=self._dtype or torch.float32
-        )
-        touched = [grid.touch(indices.tolist()) for grid in self.grids.values()]
-        parts = []
-        for grid, knots in zip(self.grids.values(), touched, strict=True):
-            numbers, grid_bits = grid.read(knots, kind, generator, is_counted=is_counted)
-            parts.append(numbers)
-            bits = None if bits is None or grid_bits is None else bits + grid_bits
-        errors = self._errors(weights, torch.cat(parts, dim=1), indices)
-        loss = DISTORTION_SCALE * errors.sum() / len(indices)
-        distortion = float(loss.detach())
-        if bits is not None:
-            cost = RATE_EVERY * self.multiplier.value / self._pixels / self._ranks.size
-            loss = loss + cost * bits
-        loss.backward()  # type: ignore[no-untyped-call]
-        psnr = sum(psnr_of(error) for error in errors.tolist())
-        moved = [*self.parameters.values(), *self._log_steps.values(), *(part.values for part in touched)]
+        noise = self._noise
+        self.weights.relax(kind, noise.at(step, self.weights.count), is_counted=is_counted)
+        numbers = self.grids.relax(indices.tolist(), kind, noise, step, is_counted=is_counted)
+        errors = self._draw(numbers, indices)
+        cost = RATE_EVERY * self.multiplier.value / self._pixels / self._ranks.size
+        self.weights.collect(cost)
+        self.grids.collect(cost)
+        distortion = DISTORTION_SCALE * sum(errors) / len(indices)
+        psnr = sum(psnr_of(error) for error in errors)
+        moved = [*self.parameters.values(), *self._log_steps.values(), self.grids.touched]
         distortion, psnr = self._ranks.sum_gradients(moved, (distortion, psnr))
         self._optimizer.step(scale * share * self.peak_rate)
         if is_counted:
             self._step_optimizer.step(scale * share * STEP_REACH * RATE_EVERY / self.steps)
-        for grid, knots in zip(self.grids.values(), touched, strict=True):
-            grid.move(knots, scale * max(share, LEAST_GRID_SHARE) * GRID_RATE)
+            self._steps_moved()
+        self.grids.move(scale * max(share, LEAST_GRID_SHARE) * GRID_RATE)
         return distortion, psnr / len(indices)
 
-    def _errors(
-        self, weights: Mapping[str, Tensor], numbers: Float[Tensor, "batch numbers"], indices: Tensor
-    ) -> Float[Tensor, " share"]:
-        """Squared error of this rank's share of the frames."""
+    def _draw(self, numbers: Float[Tensor, "batch numbers"], indices: Tensor) -> list[float]:
+        """Draw this rank's share of the frames, send the gradient back, return the mean squared errors."""
+        frames = len(indices)
         if self._ranks.size > 1:
-            mine = self._ranks.share(torch.arange(len(indices)))
+            mine = self._ranks.share(torch.arange(frames))
             numbers, indices = numbers[mine], indices[mine.to(indices.device)]
-        drawn = functional_call(
-            self._drawing,
-            {f"network.{name}": weight for name, weight in weights.items()},
-            (numbers,),
-            strict=False,
-        )
-        target = self.frames[indices].to(torch.float32).mul_(1 / 255)
-        return frame_errors(drawn.float() + 0.5, target)
+        drawn = self.weights.drawing.draw_colors(numbers)
+        with torch.no_grad():
+            difference = torch.empty_like(drawn, dtype=torch.float32)
+            for target, index in zip(difference, indices.tolist(), strict=True):
+                target.copy_(self.frames[index])
+            difference.mul_(-1 / 255).add_(0.5).add_(drawn)
+            per_frame = max(difference.numel() // max(len(difference), 1), 1)
+            norms = torch.linalg.vector_norm(difference, dim=(1, 2, 3))
+            slope = difference.mul_(2 * DISTORTION_SCALE / (per_frame * frames)).to(drawn.dtype)
+        drawn.backward(slope)
+        return [norm**2 / per_frame for norm in norms.tolist()]
 
     def _follow_size(self, step: int) -> None:
         """Let the multiplier see the size, now and then as the entropy coder has it."""
@@ -206,17 +198,6 @@ class RateTrainer(Trainer):
             self.multiplier.correct(self.stored().estimate_bytes(), reckoned)
             self._corrected = step
         self.multiplier.follow(reckoned, step=step, steps=self.steps, taken=RATE_EVERY)
-
-
-class _Drawing(nn.Module):
-    """A network's way from numbers to colors, as a module, for ``functional_call``."""
-
-    def __init__(self, network: Nervid) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, numbers: Float[Tensor, "batch numbers"]) -> Float[Tensor, "batch 3 height width"]:
-        return self.network.draw_colors(numbers)
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
