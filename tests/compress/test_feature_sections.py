@@ -7,6 +7,8 @@ from nervid.compress.feature_sections import (
     decode_feature_grids,
     encode_feature_grids,
     estimate_feature_bytes,
+    join_latents,
+    split_latents,
 )
 from nervid.errors import CorruptSectionError
 
@@ -54,6 +56,23 @@ def test_the_estimate_is_the_size() -> None:
 def test_damaged_steps_are_refused(data: bytes, message: str) -> None:
     with pytest.raises(CorruptSectionError, match=message):
         decode_feature_grids(data, SHAPES)
+
+
+def test_latents_stand_in_front_of_feature_grids_with_their_length() -> None:
+    joined = join_latents(b"abc", b"grids")
+    assert joined == b"\x03\0\0\0abcgrids"
+    assert split_latents(joined) == (b"abc", b"grids")
+
+
+def test_without_latents_a_section_is_its_feature_grids() -> None:
+    section = encode_feature_grids(grids())
+    assert join_latents(b"", section) == section
+
+
+@pytest.mark.parametrize("data", [b"", b"\x03\0\0", b"\x03\0\0\0ab", b"\xff\xff\xff\xffabcdef"])
+def test_latents_that_end_early_are_refused(data: bytes) -> None:
+    with pytest.raises(CorruptSectionError, match=r"^latents: the section ends early; copy or encode"):
+        split_latents(data)
 
 
 def test_a_damaged_stream_is_refused() -> None:

@@ -194,9 +194,9 @@ def test_a_file_without_alignment_says_so(clip: nervid.Clip) -> None:
 
 
 def test_what_cannot_be_aligned_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match="align needs one embedding a frame in the file, which model"):
+    with pytest.raises(InputError, match="of each frame in the file, which model nerv has not; use"):
         nervid.EncodeConfig(model="nerv", align="conse")
-    with pytest.raises(InputError, match="align_layout direct needs free latents, which model hnerv has not"):
+    with pytest.raises(InputError, match="align_layout direct is for the model latent-inr, got hnerv; use"):
         nervid.EncodeConfig(model="hnerv", align="conse", align_layout="direct")
     with pytest.raises(InputError, match="align_layout direct needs a teacher, got none"):
         nervid.EncodeConfig(model="latent-inr", align_layout="direct")
@@ -227,4 +227,4 @@ def test_the_command_says_how_near_the_vectors_are(
     printed = capsys.readouterr().out
     assert re.search(r" 8 frames 48x32, vectors at a cosine of (0\.9\d\d|1\.000) with fake, \d", printed)
     assert main([*words, "--model", "nerv"]) == WRONG_USAGE
-    assert "align needs one embedding a frame in the file" in capsys.readouterr().err
+    assert "align needs an embedding or a latent of each frame" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from math import prod
 import pytest
 import torch
 
-from nervid.errors import InputError
+from nervid.errors import FormatError, InputError
 from nervid.models.config import NervidConfig, embedding_count, from_json, parameter_count, to_json
 from nervid.models.config.nervid import FeatureGrid
 from nervid.models.mixing import mix_knots, touched_knots
@@ -48,6 +48,34 @@ def test_a_feature_grid_has_a_knot_in_front_of_behind_and_between_the_frames() -
     assert shapes == [(4, 3, 3, 4), (1, 2, 3, 4), (4, 1, 12, 16)]
     assert embedding_count(CONFIG) == sum(prod(shape) for shape in shapes)
     assert CONFIG.embedding_shape == (3 * 12 + 2 * 12 + 192,)
+
+
+def test_latents_are_stored_beside_feature_grids_and_change_nothing_else() -> None:
+    searchable = replace(CONFIG, latents=5)
+    assert embedding_count(searchable) == embedding_count(CONFIG) + 10 * 5
+    assert searchable.embedding_shape == CONFIG.embedding_shape
+    assert searchable.layers == CONFIG.layers
+
+
+def test_a_file_without_latents_does_not_name_them() -> None:
+    assert "latents" not in to_json(CONFIG)
+    assert to_json(replace(CONFIG, latents=5)) == {**to_json(CONFIG), "latents": 5}
+    assert from_json({**to_json(CONFIG), "latents": 5}) == replace(CONFIG, latents=5)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (0, "latents must be left out where it is 0"),
+        (-1, "latents must be 0 to 4096"),
+        (4097, "latents must be 0 to 4096, got 4097"),
+        (2.0, "field latents cannot be 2.0"),
+        (False, "field latents cannot be this bool"),
+    ],
+)
+def test_other_latents_are_refused(value: object, message: str) -> None:
+    with pytest.raises(FormatError, match=f"{message}[^\n]*; the file is damaged"):
+        from_json({**to_json(CONFIG), "latents": value})
 
 
 def test_multiply_accumulates_count_every_stage_at_its_own_size() -> None:

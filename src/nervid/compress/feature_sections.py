@@ -1,5 +1,6 @@
 """Quantized feature grids to bytes and back: steps in front, then one stream of all codes."""
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from nervid.errors import CorruptSectionError
 
 STEP_BYTES = 2
 """Bytes of a quantization step, a float16."""
+_LENGTH = struct.Struct("<I")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +65,28 @@ def decode_feature_grids(
         QuantizedFeatureGrid(torch.from_numpy(array), torch.from_numpy(part))
         for array, part in zip(codes, np.split(steps, bounds), strict=True)
     ]
+
+
+def join_latents(latents: bytes, grids: bytes) -> bytes:
+    """Return the embeddings section of a network with latents beside its feature grids (docs/format.md).
+
+    Args:
+        latents: Coded; with none there is no length in front of the feature grids either.
+        grids: Feature grids, from :func:`encode_feature_grids`.
+    """
+    return _LENGTH.pack(len(latents)) + latents + grids if latents else grids
+
+
+def split_latents(data: bytes) -> tuple[bytes, bytes]:
+    """Undo :func:`join_latents` for a section that has latents; neither part is decoded.
+
+    Raises:
+        CorruptSectionError: If the section is shorter than it says.
+    """
+    end = _LENGTH.size + (_LENGTH.unpack_from(data)[0] if len(data) >= _LENGTH.size else 0)
+    if end > len(data):
+        raise CorruptSectionError("latents: the section ends early; copy or encode the file again")
+    return data[_LENGTH.size : end], data[end:]
 
 
 def estimate_feature_bytes(grids: Sequence[QuantizedFeatureGrid]) -> float:

@@ -110,7 +110,8 @@ class Decoder:
             seconds: Time on the file's own clock, from the first frame's time to the end of the last.
             size: Height and width to draw it at, each 1 to 8192 pixels; None for the video's own. A
                 pixel-wise Latent-INR draws every pixel there is at that size; other networks draw their own
-                size, which is resampled (Lanczos) before colors are rounded.
+                size, which is resampled (Lanczos) before colors are rounded. A nervid network draws half or a
+                quarter of its size, for less, where that has enough rows and columns (docs/conventions.md).
 
         Raises:
             InputError: If no frame is on screen then, or ``size`` is out of range.

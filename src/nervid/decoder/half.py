@@ -36,7 +36,8 @@ def first_half_block(precision: PlayPrecision, allowed: int, device: torch.devic
 def run_in_half(network: Representation[Any], first: int) -> Representation[Any]:
     """Put the blocks from ``first`` on, and the heads, into bfloat16, in place.
 
-    A pixel-wise network's stem does most of the work and goes with its first block.
+    A pixel-wise network's stem does most of the work and goes with its first block. A preview head does
+    little and stays in float32.
 
     An error early in a network is drawn large by the blocks that follow, and the late blocks do nearly all
     of the arithmetic: of a network with three blocks the last one alone in bfloat16 moved bytes by 1 at most,

@@ -1,20 +1,21 @@
 """A segment's three sections to the network that draws its frames, and frames out of the network."""
 
 import json
+from math import ceil, prod
 from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from nervid.compress.feature_sections import decode_feature_grids
+from nervid.compress.feature_sections import decode_feature_grids, split_latents
 from nervid.compress.streams import decode_tensors
 from nervid.decoder.resample import resample
 from nervid.errors import CorruptSectionError, InputError
 from nervid.initializations import Initialization, base_for
 from nervid.models.blocks import at_least_float32
 from nervid.models.config import ModelConfig, NervidConfig, from_json, to_json
-from nervid.models.nervid import GRIDS
+from nervid.models.nervid import GRIDS, Nervid
 from nervid.models.registry import build_empty
 from nervid.models.representation import EMBEDDINGS, Representation, in_channels_last
 from nervid.models.sizing import embedding_count, parameter_count
@@ -103,6 +104,7 @@ def _read_embeddings(config: ModelConfig, embd: bytes | None) -> dict[str, Tenso
     if embd is None:
         return {}
     if isinstance(config, NervidConfig):
+        embd = split_latents(embd)[1] if config.latents else embd
         grids = decode_feature_grids(embd, [grid.shape for grid in config.feature_grids])
         return {f"{GRIDS}.{number}": grid.values().flatten(1) for number, grid in enumerate(grids)}
     (tensor,) = decode_tensors(embd, [(config.frames, *config.embedding_shape)])
@@ -111,6 +113,8 @@ def _read_embeddings(config: ModelConfig, embd: bytes | None) -> dict[str, Tenso
 
 def read_embeddings(modl: bytes, embd: bytes, *, frames: int) -> Float[Tensor, "frames numbers"]:
     """Return a segment's stored embeddings, one row per frame; no network is built.
+
+    Of a network with feature grids these are its latents; the feature grids are not decoded.
 
     Args:
         modl: Payload of MODL.
@@ -121,13 +125,16 @@ def read_embeddings(modl: bytes, embd: bytes, *, frames: int) -> Float[Tensor, "
         FormatError: If a section is damaged, or the representation stores no embedding for each frame.
     """
     config = _read_config(modl, frames)
-    if not config.stores_embeddings or isinstance(config, NervidConfig):
+    shape = (config.latents,) if isinstance(config, NervidConfig) else config.embedding_shape
+    if not config.stores_embeddings or not shape[0]:
         raise CorruptSectionError(
             f"section MODL: wanted a network with an embedding for each frame, got {config.name}, which has "
             "none; encode the file again"
         )
-    _check_count("EMBD", embedding_count(config), embd)
-    (embeddings,) = decode_tensors(embd, [(frames, *config.embedding_shape)])
+    if isinstance(config, NervidConfig):
+        embd = split_latents(embd)[0]
+    _check_count("EMBD", frames * prod(shape), embd)
+    (embeddings,) = decode_tensors(embd, [(frames, *shape)])
     return embeddings.values().flatten(1)
 
 
@@ -157,34 +164,59 @@ def draw_embedding(
         network: In evaluation mode.
         embedding: On the network's device.
         size: Height and width in pixels, None for the frame's own. A network that draws pixels one by one
-            draws them there; of any other the frame is resampled, before its colors are rounded.
+            draws them there; of any other the frame is resampled, before its colors are rounded. Where both
+            sides are at most those of a frame that the network draws at less cost (``reductions`` of a
+            nervid's config), the smallest such frame is resampled instead.
 
     Frames are drawn one by one on purpose: convolution kernels sum in another order for another batch size,
     and a frame's bits must not depend on what else is asked for.
     """
     with torch.inference_mode():
         own = (network.config.height, network.config.width)
-        if size not in (None, own):
-            return _draw_at(network, embedding, *size)
-        colors = network.draw_colors(embedding)[0].permute(1, 2, 0)
-        frame = torch.empty(colors.shape, dtype=torch.uint8, device=colors.device)
-        for first in range(0, len(frame), ROWS_AT_ONCE):
-            rows = slice(first, first + ROWS_AT_ONCE)
-            # In [0, 1] by the output function, so that no value leaves a byte.
-            frame[rows] = network.squash(at_least_float32(colors[rows])).mul_(255).round_()
-        return frame.permute(2, 0, 1)
+        if size in (None, own):
+            return _to_bytes(network, network.draw_colors(embedding)[0])
+        colors = network.draw_colors_at(embedding, *size)
+        if colors is not None:
+            return _to_bytes(network, colors[0])
+        reduction = _reduction(network, *size)
+        if reduction > 1:
+            assert isinstance(network, Nervid)
+            colors = network.draw_reduced(embedding, reduction)
+        else:
+            colors = network.draw_colors(embedding)
+        # A reduced frame's last row and column may stand for fewer pixels than the others.
+        covered = (own[0] / reduction, own[1] / reduction)
+        if size == covered:
+            return _to_bytes(network, colors[0])
+        drawn = network.squash(at_least_float32(colors[0]))
+        picture = resample(drawn, *size, covered=covered).clamp_(0, 1)
+        return (255 * picture).round_().to(torch.uint8)
 
 
-def _draw_at(
-    network: Representation[Any], embedding: Float[Tensor, "1 *embedding"], height: int, width: int
+def _to_bytes(
+    network: Representation[Any], colors: Float[Tensor, "3 height width"]
 ) -> UInt8[Tensor, "3 height width"]:
-    colors = network.draw_colors_at(embedding, height, width)
-    if colors is not None:
-        picture = network.squash(at_least_float32(colors[0]))
-    else:
-        drawn = network.squash(at_least_float32(network.draw_colors(embedding)[0]))
-        picture = resample(drawn, height, width).clamp_(0, 1)
-    return (255 * picture).round_().to(torch.uint8)
+    """Apply the output function and round, a few rows at a time."""
+    rows = colors.permute(1, 2, 0)
+    frame = torch.empty(rows.shape, dtype=torch.uint8, device=rows.device)
+    for first in range(0, len(frame), ROWS_AT_ONCE):
+        some = slice(first, first + ROWS_AT_ONCE)
+        # In [0, 1] by the output function, so that no value leaves a byte.
+        frame[some] = network.squash(at_least_float32(rows[some])).mul_(255).round_()
+    return frame.permute(2, 0, 1)
+
+
+def _reduction(network: Representation[Any], height: int, width: int) -> int:
+    """How many times smaller than its sides a frame can be drawn and still has a size's rows and columns."""
+    config = network.config
+    if not isinstance(config, NervidConfig):
+        return 1
+    fitting = [
+        reduction
+        for reduction in config.reductions
+        if height <= ceil(config.height / reduction) and width <= ceil(config.width / reduction)
+    ]
+    return max(fitting, default=1)
 
 
 def _read_config(modl: bytes, frames: int) -> ModelConfig:

@@ -20,7 +20,7 @@ from nervid.fit.rate import quantize_all
 from nervid.fit.rd.segment import fit_rate_distortion
 from nervid.fit.stored import StoredForm
 from nervid.fit.trainer import Trainer
-from nervid.models.config import HnervConfig, ModelConfig
+from nervid.models.config import HnervConfig, ModelConfig, NervidConfig
 from nervid.models.convnext import HnervEncoder
 from nervid.models.nervid import Nervid
 from nervid.models.registry import build, build_encoder
@@ -133,7 +133,9 @@ def _start(
 
 
 def _initialize(plan: SegmentPlan, device: torch.device) -> tuple[Representation[Any], HnervEncoder | None]:
-    network, encoder = build(plan.model, seed=plan.seed), None
+    # A preview head has no part in a fit.
+    fitted = replace(plan.model, preview=False) if isinstance(plan.model, NervidConfig) else plan.model
+    network, encoder = build(fitted, seed=plan.seed), None
     if isinstance(plan.model, HnervConfig):
         encoder = build_encoder(plan.model, seed=plan.seed)
     if plan.start is not None:

@@ -5,12 +5,14 @@ from math import prod
 from typing import cast
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own idiom
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from nervid.errors import InputError
 from nervid.models.blocks import ACTIVATIONS
 from nervid.models.config.base import Activation
-from nervid.models.config.nervid import NervidConfig
+from nervid.models.config.nervid import PREVIEW_KERNEL, NervidConfig
 from nervid.models.mixing import mix_knots, touched_knots
 from nervid.models.representation import Representation
 from nervid.models.shuffle import pixel_shuffle
@@ -55,7 +57,13 @@ class NervidStage(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch channels rows columns"] | None, grid: Tensor | None
     ) -> Float[Tensor, "batch outputs tall wide"]:
-        """Return the enlarged map.
+        """Return the enlarged map; for the arguments see :meth:`map`."""
+        return self.enlarged(self.map(features, grid))
+
+    def map(
+        self, features: Float[Tensor, "batch channels rows columns"] | None, grid: Tensor | None
+    ) -> Float[Tensor, "batch channels rows columns"]:
+        """Return the map before it is enlarged.
 
         Args:
             features: The map of the stage before; None for the first stage.
@@ -73,7 +81,71 @@ class NervidStage(nn.Module):
         activate = ACTIVATIONS[self.activation]
         for convolution in self.residual:
             features = features + activate(convolution(features))
+        return features
+
+    def enlarged(
+        self, features: Float[Tensor, "batch channels rows columns"]
+    ) -> Float[Tensor, "batch outputs tall wide"]:
+        """Return the map with every site replaced by a square of ``stride`` sites a side."""
         return pixel_shuffle(self.enlarge(features), self.stride)
+
+    def averaged(
+        self, features: Float[Tensor, "batch channels rows columns"], height: int, width: int
+    ) -> Float[Tensor, "batch outputs _ _"]:
+        """Return the mean of every square of the enlarged map, without enlarging it.
+
+        A square's mean is as linear in the features as its sites are: one convolution, whose kernels and
+        biases are means. A square that cropping cuts, in the last row or column, is averaged over the rest.
+
+        Args:
+            features: The map before it is enlarged.
+            height: Rows of the enlarged map, cropped.
+            width: Its columns, cropped.
+
+        Returns:
+            ``ceil(height / stride)`` rows of ``ceil(width / stride)`` columns.
+        """
+        stride, kernel = self.stride, self.enlarge.kernel_size[0]
+        assert self.enlarge.bias is not None
+        weight, bias = (
+            parameter.view(stride**2, -1, *parameter.shape[1:]).mean(dim=0)
+            for parameter in (self.enlarge.weight, self.enlarge.bias)
+        )
+        colors = F.conv2d(features.to(weight.dtype), weight, bias, padding=kernel // 2)
+        rows, columns = -(-height // stride), -(-width // stride)
+        colors = colors[..., :rows, :columns]
+        reach = kernel // 2
+        if cut := height % stride:
+            strip = self.enlarged(features[..., rows - 1 - reach : rows + reach, :])
+            strip = strip[..., stride * reach : stride * reach + cut, :width]
+            colors[..., -1:, :] = F.avg_pool2d(strip, (cut, stride), ceil_mode=True)
+        if cut := width % stride:
+            strip = self.enlarged(features[..., columns - 1 - reach : columns + reach])
+            strip = strip[..., :height, stride * reach : stride * reach + cut]
+            colors[..., -1:] = F.avg_pool2d(strip, (stride, cut), ceil_mode=True)
+        return colors
+
+
+class PreviewHead(nn.Conv2d):
+    """A convolution from the map of the last stage but one to colors: frames before two enlargements.
+
+    It is no part of a fit. Its weights, zero here, are solved for after one (``nervid.fit.rd.preview``) and
+    stay in float32 whatever the type of the blocks.
+
+    Args:
+        channels: Channels of the map.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, 3, PREVIEW_KERNEL, padding=PREVIEW_KERNEL // 2)
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(cast(Tensor, self.bias))
+
+    def forward(
+        self, features: Float[Tensor, "batch channels rows columns"]
+    ) -> Float[Tensor, "batch 3 rows columns"]:
+        """Return colors around 0, one for every site of the map."""
+        return super().forward(features.to(self.weight.dtype))
 
 
 class Nervid(Representation[NervidConfig]):
@@ -113,6 +185,7 @@ class Nervid(Representation[NervidConfig]):
             nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
             nn.init.zeros_(cast(Tensor, convolution.bias))
         nn.init.normal_(cast(NervidStage, self.blocks[last]).enlarge.weight, std=HEAD_DEVIATION)
+        self.preview = PreviewHead(config.channels[-2]) if config.preview else None
 
     def embed(self, indices: Int64[Tensor, " batch"]) -> Float[Tensor, "batch numbers"]:
         """Return the feature grids at the times of frames ``indices``, each in [0, frames), side by side."""
@@ -128,16 +201,56 @@ class Nervid(Representation[NervidConfig]):
 
     def draw_colors(self, embedding: Float[Tensor, "batch numbers"]) -> Float[Tensor, "batch 3 height width"]:
         """Return the frames for a batch of embeddings, colors around 0, cropped."""
+        stage = cast(NervidStage, self.blocks[-1])
+        colors = stage.enlarged(self.draw_map(embedding, len(self.blocks) - 1))
+        return colors[..., : self.config.height, : self.config.width]
+
+    def draw_reduced(
+        self, embedding: Float[Tensor, "batch numbers"], reduction: int
+    ) -> Float[Tensor, "batch 3 _ _"]:
+        """Return frames whose sides are ``reduction`` times smaller, colors around 0, at less cost.
+
+        A pixel stands for a square of ``reduction`` pixels a side, from the frame's upper left corner on,
+        in the last row or column for the part of it that lies in the frame. Reduced by the last stride it is
+        the mean of those pixels as ``draw_colors`` returns them; reduced by the last two strides, what the
+        preview head makes of them.
+
+        Args:
+            embedding: As for :meth:`draw_colors`.
+            reduction: One of ``config.reductions``.
+
+        Returns:
+            ``ceil(config.height / reduction)`` rows of ``ceil(config.width / reduction)`` columns.
+        """
+        if reduction not in self.config.reductions:
+            raise InputError(f"reduction must be one of {self.config.reductions}, got {reduction}")
+        last, height, width = len(self.blocks) - 1, self.config.height, self.config.width
+        if reduction == self.config.strides[-1]:
+            stage = cast(NervidStage, self.blocks[-1])
+            return stage.averaged(self.draw_map(embedding, last), height, width)
+        assert self.preview is not None
+        colors: Tensor = self.preview(self.draw_map(embedding, last - 1))
+        return colors[..., : -(-height // reduction), : -(-width // reduction)]
+
+    def draw_map(
+        self, embedding: Float[Tensor, "batch numbers"], stage: int
+    ) -> Float[Tensor, "batch channels rows columns"]:
+        """Return the map of a stage before it is enlarged.
+
+        Args:
+            embedding: As for :meth:`draw_colors`.
+            stage: Which one, from 0.
+        """
         grids = self._feature_grids
         rows = torch.split(embedding, [prod(grid.shape[1:]) for grid in grids], dim=1)
         read: list[list[Tensor]] = [[] for _ in self.blocks]
         for grid, row in zip(grids, rows, strict=True):
             read[grid.stage].append(row.view(-1, *grid.shape[1:]))
         features: Tensor | None = None
-        for stage, maps in zip(self.blocks, read, strict=True):
-            features = stage(features, torch.cat(maps, dim=1) if maps else None)
-        assert features is not None
-        return features[..., : self.config.height, : self.config.width]
+        inputs = [torch.cat(maps, dim=1) if maps else None for maps in read]
+        for block, numbers in zip(self.blocks[:stage], inputs, strict=False):
+            features = block(features, numbers)
+        return cast(NervidStage, self.blocks[stage]).map(features, inputs[stage])
 
     def squash(self, colors: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Bring colors around 0 into [0, 1]: half is added, and what lies outside is cut off."""

@@ -1,7 +1,7 @@
 """RepresentationConfig: the fields and the limits that all representations share."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from math import prod
 from typing import Any, ClassVar, Final, Literal, get_args
 
@@ -25,9 +25,27 @@ MAX_STAGES: Final = 8
 """Most upsampling blocks of one network."""
 
 
-def within(low: float, high: float) -> dict[str, tuple[float, float]]:
+def within(low: float, high: float) -> dict[str, object]:
     """Describe the allowed range of a config field, both ends included, as dataclass metadata."""
     return {"within": (low, high)}
+
+
+def left_out_at_default() -> dict[str, object]:
+    """Describe a config field that files do not have where it has its default, as dataclass metadata.
+
+    So a field that came later changes no byte of the files that do not use it, and those before it are read.
+    """
+    return {"left_out": True}
+
+
+def may_be_left_out(entry: "Field[Any]") -> bool:
+    """Return whether files do not have a field where it has its default."""
+    return bool(entry.metadata.get("left_out"))
+
+
+def is_left_out(entry: "Field[Any]", value: object) -> bool:
+    """Return whether a file does not have a field of this value."""
+    return may_be_left_out(entry) and type(value) is type(entry.default) and value == entry.default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

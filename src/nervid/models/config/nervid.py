@@ -1,18 +1,28 @@
 """NervidConfig: our own network described by numbers."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import ClassVar, Final
 
 from nervid.errors import InputError
-from nervid.models.config.base import MAX_CHANNELS, MAX_FRAMES, RepresentationConfig
+from nervid.models.config.base import (
+    MAX_CHANNELS,
+    MAX_FRAMES,
+    RepresentationConfig,
+    left_out_at_default,
+    within,
+)
 from nervid.models.config.layer import LayerShape
 
 MAX_DEPTH: Final = 16
 """Most convolutions of one stage."""
 MAX_GRIDS: Final = 16
 """Most feature grids of one network."""
+PREVIEW_KERNEL: Final = 3
+"""Side of the preview head's window."""
+MAX_LATENTS: Final = 4096
+"""Most numbers of a frame's latent: as many as an alignment's head may read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +73,11 @@ class NervidConfig(RepresentationConfig):
     """Channels of each feature grid."""
     grid_spans: tuple[int, ...]
     """Frames from one knot of each feature grid to the next; as many as frames or more is a single knot."""
+    preview: bool = field(default=False, metadata=left_out_at_default())
+    """Whether a second head draws small frames from the map of the last stage but one; see ``reductions``."""
+    latents: int = field(default=0, metadata=within(0, MAX_LATENTS) | left_out_at_default())
+    """Numbers that are stored for each frame beside the feature grids, for search alone: nothing is drawn
+    from them. 0 without alignment; a file then does not have this field."""
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -87,8 +102,36 @@ class NervidConfig(RepresentationConfig):
 
     @property
     def layers(self) -> tuple[LayerShape, ...]:
-        """For each stage projection, residual convolutions, and what enlarges its map."""
-        return tuple(self._layers())
+        """For each stage projection, residual convolutions, and what enlarges its map.
+
+        Last the preview head, if there is one; no site of a frame of full size runs it.
+        """
+        drawing = self.layers_at(1)
+        return (*drawing, self._preview_layer(0)) if self.preview else drawing
+
+    @property
+    def reductions(self) -> tuple[int, ...]:
+        """How many times smaller a frame's sides can be drawn at less cost, ascending.
+
+        First by the last stage's stride; with a preview head, also by the last two stages' strides.
+        """
+        by_mean, by_preview = self.strides[-1], prod(self.strides[-2:])
+        return tuple(factor for factor in (by_mean, by_preview)[: 1 + self.preview] if factor > 1)
+
+    def layers_at(self, reduction: int) -> tuple[LayerShape, ...]:
+        """Return the layers that run for a frame whose sides are ``reduction`` times smaller.
+
+        Args:
+            reduction: 1, or one of ``reductions``.
+        """
+        *layers, last = self._layers()
+        if reduction == 1:
+            return (*layers, last)
+        stage = len(self.strides) - 1
+        if reduction == self.strides[-1]:
+            return (*layers, LayerShape(last.inputs, 3, last.kernel, last.sites))
+        below = [layer for layer in layers if layer.sites <= self.sites[stage - 1]]
+        return (*below[:-1], self._preview_layer(self.sites[stage - 1]))
 
     @property
     def embedding_shape(self) -> tuple[int, ...]:
@@ -102,8 +145,8 @@ class NervidConfig(RepresentationConfig):
 
     @property
     def stored_embedding_count(self) -> int:
-        """Numbers in all feature grids."""
-        return sum(prod(grid.shape) for grid in self.feature_grids)
+        """Numbers in all feature grids and latents."""
+        return sum(prod(grid.shape) for grid in self.feature_grids) + self.frames * self.latents
 
     @property
     def _sizes(self) -> tuple[tuple[int, int], ...]:
@@ -124,6 +167,9 @@ class NervidConfig(RepresentationConfig):
             outputs = widths[stage + 1] * self.strides[stage] ** 2
             yield LayerShape(widths[stage], outputs, 3 if stage == last else 1, sites)
 
+    def _preview_layer(self, sites: int) -> LayerShape:
+        return LayerShape(self.channels[-2], 3, PREVIEW_KERNEL, sites)
+
     def _check_family(self) -> None:
         stages = len(self.strides)
         for name, count, low, high in (
@@ -142,3 +188,7 @@ class NervidConfig(RepresentationConfig):
             )
         if list(self.grid_stages) != sorted(self.grid_stages):
             raise InputError(f"grid_stages must be in ascending order, got {self.grid_stages}")
+        if self.preview and (stages < 2 or min(self.strides[-2:]) < 2):
+            raise InputError(
+                f"preview needs two last stages that enlarge their maps, got strides {self.strides}"
+            )

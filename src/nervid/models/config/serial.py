@@ -5,6 +5,7 @@ from reprlib import repr as short_repr
 from typing import Any, Final, get_args, get_origin
 
 from nervid.errors import FormatError, InputError
+from nervid.models.config.base import is_left_out, may_be_left_out
 from nervid.models.config.hnerv import HnervConfig
 from nervid.models.config.latent_inr import LatentInrConfig
 from nervid.models.config.nerv import NervConfig
@@ -22,6 +23,8 @@ _CURE: Final = "the file is damaged, or written by another nervid"
 def to_json(config: ModelConfig) -> dict[str, object]:
     """Describe ``config`` as a JSON object: the family's name and every field, defaults included.
 
+    Only fields with the metadata ``left_out_at_default()`` are left out at their default.
+
     Args:
         config: A representation.
 
@@ -32,7 +35,8 @@ def to_json(config: ModelConfig) -> dict[str, object]:
     described: dict[str, object] = {"name": config.name}
     for entry in fields(config):
         value = getattr(config, entry.name)
-        described[entry.name] = list(value) if isinstance(value, tuple) else value
+        if not is_left_out(entry, value):
+            described[entry.name] = list(value) if isinstance(value, tuple) else value
     return described
 
 
@@ -55,12 +59,13 @@ def from_json(described: object) -> ModelConfig:
     family = _FAMILIES.get(name) if isinstance(name, str) else None
     if family is None:
         raise FormatError(f"model: expected name {' or '.join(_FAMILIES)}, got {_named(name)}; {_CURE}")
-    wanted = {"name", *(entry.name for entry in fields(family))}
+    entries = [entry for entry in fields(family) if entry.name in described or not may_be_left_out(entry)]
+    wanted = {"name", *(entry.name for entry in entries)}
     if wrong := wanted.symmetric_difference(described):
         kind = "has no" if wrong & wanted else "has an unknown"
         odd = min(wrong & wanted) if wrong & wanted else _named(min(wrong, key=str))
         raise FormatError(f"model: {name} {kind} field {odd}; {_CURE}")
-    values: dict[str, Any] = {entry.name: _read(entry, described[entry.name]) for entry in fields(family)}
+    values: dict[str, Any] = {entry.name: _read(entry, described[entry.name]) for entry in entries}
     try:
         return family(**values)
     except InputError as error:
@@ -69,6 +74,8 @@ def from_json(described: object) -> ModelConfig:
 
 def _read(entry: "Field[Any]", value: object) -> object:
     """One field's value with its declared type, or FormatError; the range is the config's own check."""
+    if is_left_out(entry, value):
+        raise FormatError(f"model: field {entry.name} must be left out where it is {value!r}; {_CURE}")
     if entry.type is float and type(value) in (int, float) and _is_exact(value):
         return float(value)  # type: ignore[arg-type]
     if entry.type is int and type(value) is int and _is_exact(value):
