@@ -106,7 +106,10 @@ def test_feature_grids_are_not_read_as_embeddings_of_frames(encoded: nervid.Enco
     [
         ({"size": "900B"}, "need at least 1000 bytes for the smallest nervid network"),
         ({"size": "3kB", "init": "meta"}, "is for the models hnerv and nerv, got nervid"),
-        ({"size": "3kB", "align": "conse"}, "align needs one embedding a frame"),
+        (
+            {"size": "3kB", "align": "conse", "align_layout": "direct"},
+            "is for the model latent-inr, got nervid",
+        ),
     ],
 )
 def test_what_it_cannot_do_is_refused_in_one_line(
@@ -126,12 +129,25 @@ def test_a_time_limit_ends_a_fit_of_any_preset(waves: np.ndarray) -> None:
     assert len(encoded.data) <= 2500
 
 
+def test_a_higher_quality_takes_more_bytes_for_less_distortion(waves: np.ndarray) -> None:
+    seen: list[EncodeProgress] = []
+    low, high = (
+        nervid.encode(clip_of(waves), model="nervid", quality=each, epochs=60, on_progress=seen.append)
+        for each in (5, 65)
+    )
+    assert len(high.data) > 1.5 * len(low.data)
+    assert high.report.psnr_db > low.report.psnr_db + 1
+    assert not low.report.warnings
+    # The display shows what the running fit takes by now, not a plan.
+    assert seen[-1].projected_bytes == pytest.approx(len(high.data), rel=0.2)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (
             {"model": "hnerv", "time": "2min"},
-            "with bpp or size, got model hnerv; use preset",
+            "with bpp, size or quality, got model hnerv; use preset",
         ),
         (
             {"model": "nervid", "time": "2min", "psnr": 30.0},
@@ -143,6 +159,9 @@ def test_a_time_limit_ends_a_fit_of_any_preset(waves: np.ndarray) -> None:
         ({"model": "nervid", "time": "2min", "epochs": 3}, "one of time and epochs"),
         ({"model": "nervid", "time": "2 minutes"}, "such as 90s, 2min or 1h, got '2 minutes'"),
         ({"model": "nervid", "time": "0.5s"}, "1 second to 1000 hours"),
+        ({"model": "nervid", "quality": 0.5}, "quality must be 1 to 100, got 0.5"),
+        ({"model": "nervid", "quality": 50, "size": "1MB"}, "got size and quality"),
+        ({"model": "hnerv", "quality": 50}, "quality is for the model nervid, got hnerv; use psnr"),
     ],
 )
 def test_options_that_it_cannot_keep_are_refused(options: dict[str, Any], message: str) -> None:

@@ -8,7 +8,7 @@ from nervid.encoder.config import EncodeConfig
 from nervid.errors import InputError
 from nervid.models.config import ModelConfig
 from nervid.models.like import smallest_like, solve_like
-from nervid.models.nervid_sizing import LEAST_BYTES, solve_nervid
+from nervid.models.nervid_sizing import LEAST_BYTES, solve_nervid, usual_bytes
 from nervid.models.sizing import LEAST_LATENT, embedding_count, parameter_count, smallest, solve
 
 EXPECTED_BITS: Final = {2: 1.5, 3: 2.1, 4: 2.9, 5: 3.8, 6: 4.7, 7: 5.7, 8: 6.7}
@@ -21,6 +21,10 @@ HEAD_SHARE: Final = 0.03
 """Most of a size that an alignment's head with more than ``LEAST_LATENT`` inputs may take."""
 NUMBERS_SHARE: Final = 0.1
 """Most of it that the numbers may take which such a head reads."""
+
+NEUTRAL_QUALITY: Final = 60.0
+"""Quality at which a bit per pixel costs a thousandth of squared error; 31 dB on Bunny at 320x160."""
+QUALITY_PER_HALVING: Final = 6.0
 
 PSNR_ATTEMPTS: Final = 5
 """Fits that a quality may cost, per segment."""
@@ -136,6 +140,17 @@ def _expected_bits(bits: int, sparsity: float) -> float:
 def stored_count(config: ModelConfig) -> int:
     """Return how many numbers a file stores of a network: weights and embeddings."""
     return parameter_count(config) + embedding_count(config)
+
+
+def multiplier_of(quality: float) -> float:
+    """Return the cost of a bit per pixel, in thousandths of mean squared error, for a quality in [1, 100]."""
+    return 2 ** ((NEUTRAL_QUALITY - quality) / QUALITY_PER_HALVING)
+
+
+def bytes_for_quality(quality: float, *, frames: int, height: int, width: int) -> float:
+    """Return about what a segment takes at a quality, or the least size if that is more."""
+    usual = usual_bytes(multiplier_of(quality), pixels=frames * height * width)
+    return max(usual, LEAST_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ _UNITS = {"": 1, "B": 1, "kB": 1000, "MB": 10**6, "GB": 10**9, "KiB": 1024, "MiB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodeConfig:
-    """Choices for one encoding. At most one of ``bpp``, ``size`` and ``psnr`` is given."""
+    """Choices for one encoding. At most one of ``bpp``, ``size``, ``psnr`` and ``quality`` is given."""
 
     bpp: Annotated[float | None, tyro.conf.arg(metavar="BITS")] = None
     """Bits per pixel of the whole file, sound included (0.1 if no dial is given)."""
@@ -30,6 +30,9 @@ class EncodeConfig:
     """Size of the whole file, such as 500kB, 2MB or 64KiB; kept within 3 % below."""
     psnr: Annotated[float | None, tyro.conf.arg(metavar="DB")] = None
     """Quality to reach, mean PSNR over all frames in dB, with as few bytes as a few fits can find."""
+    quality: Annotated[float | None, tyro.conf.arg(metavar="1..100")] = None
+    """What a bit is worth, found in one fit: 6 more halve its price, which gains about 1 dB; only with the
+    model nervid."""
     preset: PresetName = "balanced"
     """Effort: ultrafast 30 epochs, fast 100, balanced 300, best 1200."""
     time: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
@@ -42,7 +45,7 @@ class EncodeConfig:
     init: Annotated[str, tyro.conf.arg(metavar="random|meta|previous|auto|FILE")] = RANDOM
     """Weights to start from: random; meta, learned over many clips, or a FILE of such; previous, those of the
     segment before; auto, whichever of the three fits each segment best after 20 steps. previous and auto fit
-    segments one after the other, on one device. Not with latent-inr."""
+    segments one after the other, on one device. Not with latent-inr; with nervid random and previous."""
     delta: bool = False
     """Store weights as changes from those of --init meta or FILE (with auto: meta), which a player then
     needs too."""
@@ -74,9 +77,15 @@ class EncodeConfig:
     loses."""
 
     def __post_init__(self) -> None:
-        dials = [name for name in ("bpp", "size", "psnr") if getattr(self, name) is not None]
+        dials = [name for name in ("bpp", "size", "psnr", "quality") if getattr(self, name) is not None]
         if len(dials) > 1:
-            raise InputError(f"one of bpp, size and psnr can be asked for, got {' and '.join(dials)}")
+            raise InputError(
+                f"one of bpp, size, psnr and quality can be asked for, got {' and '.join(dials)}"
+            )
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise InputError(f"quality must be 1 to 100, got {self.quality:g}")
+        if self.quality is not None and self.model != "nervid":
+            raise InputError(f"quality is for the model nervid, got {self.model}; use psnr, bpp or size")
         for name in ("bpp", "psnr"):
             value = getattr(self, name)
             if value is not None and not 0 < value < 1000:
@@ -87,7 +96,7 @@ class EncodeConfig:
             parse_time(self.time)
             if self.model != "nervid" or self.psnr is not None:
                 raise InputError(
-                    f"time is for the model nervid with bpp or size, got model {self.model}"
+                    f"time is for the model nervid with bpp, size or quality, got model {self.model}"
                     f"{' and psnr' if self.psnr is not None else ''}; use preset or epochs"
                 )
             if self.epochs is not None:
@@ -98,26 +107,27 @@ class EncodeConfig:
                     raise InputError(
                         f"{name} is not for the model nervid, which finds bits and zeros itself; omit it"
                     )
-        if self.init != RANDOM and self.model not in ("hnerv", "nerv"):
+        possible = {"nervid": (RANDOM, PREVIOUS), "hnerv": None, "nerv": None}.get(self.model, (RANDOM,))
+        if possible is not None and self.init not in possible:
             raise InputError(
-                f"init {self.init} is for the models hnerv and nerv, got {self.model}; use init random"
+                f"init {self.init} is for the models hnerv and nerv, got {self.model}; use init "
+                f"{' or '.join(possible)}"
             )
         if self.delta and self.init in (RANDOM, PREVIOUS):
             raise InputError(
                 f"delta stores changes from an initialization, got init {self.init}; use init meta, auto or "
                 "a file"
             )
-        if self.align is not None and self.model in ("nerv", "nervid"):
+        if self.align is not None and self.model == "nerv":
             raise InputError(
-                f"align needs one embedding a frame in the file, which model {self.model} has not; use the "
-                "model hnerv or latent-inr"
+                "align needs an embedding or a latent of each frame in the file, which model nerv has not; "
+                "use the model hnerv, nervid or latent-inr"
             )
         if self.align_layout == "direct" and self.align is None:
             raise InputError("align_layout direct needs a teacher, got none; name one with align")
         if self.align_layout == "direct" and not self.model.startswith("latent-inr"):
             raise InputError(
-                f"align_layout direct needs free latents, which model {self.model} has not; use the model "
-                "latent-inr, or the layout head"
+                f"align_layout direct is for the model latent-inr, got {self.model}; use the layout head"
             )
         if self.epochs is not None and self.epochs < 1:
             raise InputError(f"epochs must be at least 1, got {self.epochs}")
@@ -136,12 +146,12 @@ class EncodeConfig:
         return self.init in (PREVIOUS, AUTO)
 
     def target_bytes(self, pixels: int) -> int | None:
-        """Return the size that the file may have, in bytes, or None when a quality was asked for.
+        """Return the size that the file may have, in bytes, or None when psnr or quality was asked for.
 
         Args:
             pixels: frames * height * width.
         """
-        if self.psnr is not None:
+        if self.psnr is not None or self.quality is not None:
             return None
         if self.size is not None:
             return parse_size(self.size)

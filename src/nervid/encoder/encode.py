@@ -16,6 +16,7 @@ from nervid.encoder.budget import most_inputs
 from nervid.encoder.config import DEFAULT_BITS_PER_PIXEL, EncodeConfig, parse_time
 from nervid.encoder.devices import find_devices
 from nervid.encoder.job import CodedSegment, Job
+from nervid.encoder.latents import code_latents
 from nervid.encoder.named import NamedInitialization
 from nervid.encoder.progress import EncodeProgress, ProgressMeter, teaching_reporter
 from nervid.encoder.provenance import job_key, provenance_of
@@ -97,6 +98,7 @@ class _Encoding:
         self._vectors: np.ndarray | None = None
         self._teacher = None if config.align is None else load_teacher(config.align)
         self._alignment: StoredAlignment | None = None
+        self._latents: tuple[bytes, ...] = ()
         if self._teacher is not None and config.align_layout == "direct":
             self._alignment = StoredAlignment(self._teacher.record, None)
         self._target = config.target_bytes(len(clip) * clip.info.height * clip.info.width)
@@ -188,7 +190,11 @@ class _Encoding:
         reach = HNERV_REACH if self._config.model == "hnerv" else LATENT_REACH
 
         def fits(inputs: int) -> bool:
-            self._alignment = StoredAlignment(teacher.record, directions.head(inputs, reach=reach))
+            alignment = StoredAlignment(teacher.record, directions.head(inputs, reach=reach))
+            self._alignment = alignment
+            if self._config.model == "nervid":
+                # Found once, as the directions are.
+                self._latents = self._ranks.by_first(lambda: code_latents(alignment, vectors, self._ranges))
             self._surroundings = len(self._assemble([EMPTY_SEGMENT] * len(self._ranges)))
             try:
                 if self._target is not None:
@@ -217,7 +223,7 @@ class _Encoding:
         """What to do for a segment. Its bytes are its share, by frames, whatever becomes of the others."""
         info, frames = self._clip.info, len(self._ranges[number])
         alignment = None
-        if self._alignment is not None and self._vectors is not None:
+        if self._alignment is not None and self._vectors is not None and not self._latents:
             rows = self._vectors[self._ranges[number].start : self._ranges[number].stop]
             alignment = aim(self._alignment, rows)
         seconds = None if self._config.time is None else parse_time(self._config.time)
@@ -232,6 +238,7 @@ class _Encoding:
             budget_bytes=budget,
             alignment=alignment,
             least_numbers=1 if self._alignment is None else self._alignment.inputs,
+            latents=self._latents[number] if self._latents else b"",
             initialization=None if self._initialization is None else self._initialization.content,
             time_limit_seconds=None if seconds is None else FIT_SHARE * seconds * frames / len(self._clip),
         )

@@ -7,10 +7,19 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from nervid.compress.feature_sections import join_latents
 from nervid.container import canonical_json
 from nervid.decoder.half import find_half_from, first_half_block, run_in_half
 from nervid.decoder.network import draw_frame, load_network, model_to_json
-from nervid.encoder.budget import Attempt, least_size, next_size, plan_network, stored_count
+from nervid.encoder.budget import (
+    Attempt,
+    bytes_for_quality,
+    least_size,
+    multiplier_of,
+    next_size,
+    plan_network,
+    stored_count,
+)
 from nervid.encoder.config import DEFAULT_BITS_PER_PIXEL
 from nervid.encoder.job import CodedSegment, Job
 from nervid.encoder.start import choose_start
@@ -38,7 +47,7 @@ class SegmentProgress:
     share_done: float
     """Share of the running fit's steps that are taken, in (0, 1]."""
     budget_bytes: float
-    """Size that the running fit is heading for."""
+    """Size that the running fit is heading for; where it is free, the one that it has now."""
     fit: FitProgress
     """The running fit."""
 
@@ -73,19 +82,21 @@ class SegmentEncoder:
         """
         if task.budget_bytes is not None:
             segment = self._fit(task, 0, frames, task.budget_bytes)
+        elif task.config.quality is not None:
+            segment = self._fit(task, 0, frames, _expected_bytes(task, task.config.quality))
         else:
             assert task.config.psnr is not None
-            segment = self._fit_for_quality(task, frames, task.config.psnr)
+            segment = self._fit_for_psnr(task, frames, task.config.psnr)
         if self.job is not None:
             self.job.store(task.name, segment)
         return segment
 
-    def _fit_for_quality(self, task: SegmentTask, frames: Tensor, target_db: float) -> CodedSegment:
-        """Fit networks of several sizes; return the smallest that reaches the quality, else the best."""
+    def _fit_for_psnr(self, task: SegmentTask, frames: Tensor, target_db: float) -> CodedSegment:
+        """Fit networks of several sizes; return the smallest that reaches the PSNR, else the best."""
         attempts: list[Attempt] = []
         segments: list[CodedSegment] = []
         first_bytes = int(DEFAULT_BITS_PER_PIXEL * task.frames * task.height * task.width / 8)
-        least = MODL_BYTES + least_size(
+        least = least_size(
             task.config,
             frames=task.frames,
             height=task.height,
@@ -93,6 +104,7 @@ class SegmentEncoder:
             least_numbers=task.least_numbers,
             like=task.like,
         )
+        least += MODL_BYTES + task.latents_bytes
         while (size := next_size(attempts, target_db, first_bytes, least_bytes=least)) is not None:
             segment = self._fit(task, len(attempts), frames, size)
             segments.append(segment)
@@ -120,7 +132,13 @@ class SegmentEncoder:
         )
         fitted = fit_segment(frames, plan, hooks)
         segment = self.ranks.by_first(
-            lambda: code(fitted, frames, device=self.device, initialization=task.stored_from)
+            lambda: code(
+                fitted,
+                frames,
+                device=self.device,
+                initialization=task.stored_from,
+                latents=task.latents,
+            )
         )
         if self.job is not None:
             self.job.store(name, segment)
@@ -142,7 +160,7 @@ class SegmentEncoder:
                     number=task.number,
                     attempt=attempt,
                     share_done=steps / in_all,
-                    budget_bytes=budget,
+                    budget_bytes=fit.size_bytes if plan.target_bytes is None and fit.size_bytes else budget,
                     fit=fit,
                 )
             )
@@ -151,7 +169,7 @@ class SegmentEncoder:
 
 
 def plan_segment(task: SegmentTask, budget: float, *, device: str, ranks: Ranks = ALONE) -> SegmentPlan:
-    """Choose the network that should code to ``budget`` bytes, MODL included, and how it is fitted.
+    """Choose the network for ``budget`` bytes, MODL and latents included, and how it is fitted.
 
     Where the fit starts is left open: see ``nervid.encoder.start``.
 
@@ -164,10 +182,13 @@ def plan_segment(task: SegmentTask, budget: float, *, device: str, ranks: Ranks 
         frames=task.frames,
         height=task.height,
         width=task.width,
-        budget_bytes=budget - MODL_BYTES,
+        budget_bytes=budget - MODL_BYTES - task.latents_bytes,
         least_numbers=task.least_numbers,
         like=task.like,
     )
+    if isinstance(model, NervidConfig) and task.latents:
+        model = replace(model, latents=task.least_numbers)
+    target = int(budget) - len(canonical_json(model_to_json(model))) - task.latents_bytes
     effort = PRESETS[config.preset]
     if config.epochs is not None:
         effort = replace(effort, epochs=config.epochs, minimum_steps=1)
@@ -181,7 +202,8 @@ def plan_segment(task: SegmentTask, budget: float, *, device: str, ranks: Ranks 
         effort=effort,
         bits=config.bits,
         sparsity=config.sparsity,
-        target_bytes=int(budget) - len(canonical_json(model_to_json(model))),
+        target_bytes=None if config.quality is not None else target,
+        multiplier=None if config.quality is None else multiplier_of(config.quality),
         seed=config.seed,
         precision=config.precision,
         device=device,
@@ -191,12 +213,19 @@ def plan_segment(task: SegmentTask, budget: float, *, device: str, ranks: Ranks 
     )
 
 
+def _expected_bytes(task: SegmentTask, quality: float) -> float:
+    """About what a segment takes, for choosing its network: nothing holds it to that."""
+    size = bytes_for_quality(quality, frames=task.frames, height=task.height, width=task.width)
+    return size + MODL_BYTES + task.latents_bytes
+
+
 def code(
     fitted: FittedSegment,
     frames: UInt8[Tensor, "frames 3 height width"],
     *,
     device: str,
     initialization: Initialization | None = None,
+    latents: bytes = b"",
 ) -> CodedSegment:
     """Code the tensors, decode them again from the bytes alone, and measure the frames that come out.
 
@@ -207,9 +236,11 @@ def code(
         frames: The segment, values in [0, 255].
         device: Where frames are drawn.
         initialization: That from which the weights are stored as changes, if they are.
+        latents: Coded latents of a network that stores any beside its feature grids.
     """
     where = torch.device(device)
     wght, embd = fitted.sections()
+    embd = join_latents(latents, embd) if embd is not None else None
     modl = canonical_json(model_to_json(fitted.config))
     network = load_network(modl, wght, embd, frames=len(frames), initialization=initialization).to(where)
     half = find_half_from(network, range(len(frames)))

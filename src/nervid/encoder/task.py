@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from nervid.compress.feature_sections import join_latents
 from nervid.encoder.config import EncodeConfig
 from nervid.encoder.job import CodedSegment
 from nervid.fit.alignment import Alignment
@@ -34,11 +35,13 @@ class SegmentTask:
     config: EncodeConfig
     """All choices."""
     budget_bytes: float | None
-    """Bytes for its three sections, or None where ``config`` asks for a quality."""
+    """Bytes for its three sections, or None where ``config`` asks for psnr or quality."""
     alignment: Alignment | None = None
     """What its embeddings are pulled towards."""
     least_numbers: int = 1
-    """Fewest numbers in a frame's embedding."""
+    """Fewest numbers in a frame's embedding, or those in its latent, if there are latents."""
+    latents: bytes = b""
+    """Its frames' latents, coded: what an aligned file has of them where they have no embeddings."""
     initialization: Initialization | None = None
     """Learned weights that it may start from; its network is then one that they can be carried over to."""
     time_limit_seconds: float | None = None
@@ -55,6 +58,11 @@ class SegmentTask:
     def like(self) -> ModelConfig | None:
         """The network whose strides and windows its own must have, or None for a free choice."""
         return None if self.initialization is None else self.initialization.config
+
+    @property
+    def latents_bytes(self) -> int:
+        """What its latents take of its three sections."""
+        return len(join_latents(self.latents, b""))
 
     @property
     def stored_from(self) -> Initialization | None:

@@ -45,6 +45,9 @@ class SegmentPlan:
     """Time that the steps may take instead of the effort's number of them; only for a rate-distortion fit."""
     compiled: bool = False
     """Whether networks run compiled (torch.compile); meant for CUDA, on the CPU it loses."""
+    multiplier: float | None = None
+    """Cost of a bit per pixel, in thousandths of mean squared error, instead of a size; only for a
+    rate-distortion fit."""
     alignment: Alignment | None = None
     """What pulls the embeddings towards a teacher; only for networks that store embeddings."""
     start: Start | None = None

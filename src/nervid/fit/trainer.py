@@ -49,6 +49,8 @@ class FitProgress:
     """Frames fitted per second since the phase began or was resumed."""
     restarts: int
     """Times the divergence guard went back to a good state."""
+    size_bytes: float | None = None
+    """What weights and embeddings would take now, in bytes, where the fit counts them."""
 
 
 class Interrupted(BaseException):
@@ -171,6 +173,7 @@ class Trainer:
                         psnr_db=self.state.psnr_db,
                         frames_per_second=fitted / seconds,
                         restarts=self.state.restarts,
+                        size_bytes=self.size_bytes,
                     )
                 )
 
@@ -189,6 +192,11 @@ class Trainer:
         self._optimizer.load_state_tensors(
             {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
         )
+
+    @property
+    def size_bytes(self) -> float | None:
+        """What would be stored now, in bytes, where a fit counts it."""
+        return None
 
     @property
     def good(self) -> tuple[dict[str, Tensor], int]:

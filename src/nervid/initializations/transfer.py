@@ -16,6 +16,7 @@ from nervid.models.registry import build, build_encoder
 KEPT_FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "hnerv": ("strides", "activation", "kernel_min", "kernel_max"),
     "nerv": ("strides", "activation", "levels", "base", "head_kernel", "output"),
+    "nervid": ("strides", "activation", "depths", "grid_stages"),
 }
 """Fields of a config that a network must share with an initialization to start from it."""
 
@@ -100,7 +101,7 @@ def carried_weights(
             carried[name] = new
             continue
         groups = 1
-        if name.startswith("blocks."):
+        if name.startswith("blocks.") and not _keeps_size(name):
             # Outputs before a pixel shuffle: subpixels, then channels (nervid.models.shuffle).
             groups = config.strides[int(name.split(".")[1])] ** 2
         elif isinstance(learned, NervConfig) and name.startswith(f"stem.{1 if learned.stem_width else 0}."):
@@ -111,6 +112,11 @@ def carried_weights(
             )
         carried[name] = _carry(old, new, groups)
     return carried
+
+
+def _keeps_size(name: str) -> bool:
+    """Whether a convolution of a block writes a map of the size that it reads: those of our own network."""
+    return ".project." in name or ".residual." in name
 
 
 def check_kept(learned: ModelConfig, config: ModelConfig) -> None:

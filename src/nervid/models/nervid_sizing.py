@@ -17,12 +17,28 @@ GRID_SPANS: Final = (2, 8, 33, 33)
 """Stage, channels and span of each feature grid: the larger a map, the fewer knots (docs/log.md)."""
 USUAL_BYTES: Final = 60_000
 """Size of weights and feature grids for which ``CHANNELS`` are meant; chosen, untuned."""
+USUAL_BITS_PER_PIXEL: Final = 0.27
+"""Bits per pixel of a clip whose bits cost 1, in thousandths of squared error; Bunny's at 320x160."""
+USUAL_FALL: Final = 2 / 3
+"""By what power of their cost they fall: where distortion falls as the root of the rate, as it does about."""
 LEAST_SCALE, MOST_SCALE = 0.25, 1.5
 """Bounds of the channels as multiples of ``CHANNELS``."""
 MULTIPLE: Final = 8
 """Channels are multiples of it, as matrix units like them."""
+PREVIEW_BYTES: Final = 20_000
+"""Fewest bytes for which a network has a preview head: it takes about 1 % of so few, less of more."""
 LEAST_BYTES: Final = 1000
 """Fewest bytes of weights and feature grids that anything is fitted for; chosen."""
+
+
+def usual_bytes(multiplier: float, *, pixels: int) -> float:
+    """Return about what a clip takes where a bit has a price, for choosing its network before it is fitted.
+
+    Args:
+        multiplier: Cost of a bit per pixel, in thousandths of mean squared error of colors in [0, 1].
+        pixels: frames * height * width.
+    """
+    return float(USUAL_BITS_PER_PIXEL * multiplier**-USUAL_FALL * pixels / 8)
 
 
 def solve_nervid(*, frames: int, height: int, width: int, budget_bytes: float) -> NervidConfig:
@@ -54,4 +70,5 @@ def solve_nervid(*, frames: int, height: int, width: int, budget_bytes: float) -
         grid_stages=GRID_STAGES,
         grid_channels=GRID_CHANNELS,
         grid_spans=GRID_SPANS,
+        preview=budget_bytes >= PREVIEW_BYTES,
     )

@@ -76,7 +76,7 @@ def test_numbers_are_mixed_from_rounded_knots() -> None:
 def test_gradients_by_hand_are_those_of_automatic_differentiation(kind: Relaxation) -> None:
     grids, cost = fitted(), 0.3
     with torch.no_grad():
-        grids.log_steps += torch.linspace(0, 3, len(grids.log_steps))
+        grids.log_steps.add_(torch.linspace(0, 3, len(grids.log_steps)))
     grids.steps_moved()
     numbers = relax(grids, [4], kind)
     target = torch.linspace(-1, 1, numbers.numel()).view_as(numbers)

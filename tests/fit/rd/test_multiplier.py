@@ -22,6 +22,12 @@ def test_at_the_start_more_is_allowed() -> None:
     assert early.value < FIRST
 
 
+def test_without_an_aim_the_cost_stays() -> None:
+    multiplier = Multiplier(None, first=0.25)
+    multiplier.follow(1e9, step=500, steps=1000, taken=4)
+    assert multiplier.value == pytest.approx(0.25)
+
+
 def test_nothing_moves_before_there_is_a_size() -> None:
     multiplier = Multiplier(1000.0)
     multiplier.follow(1e9, step=10, steps=1000, taken=4)

@@ -77,7 +77,7 @@ def test_gradients_by_hand_are_those_of_automatic_differentiation(kind: Relaxati
     drawn = torch.func.functional_call(
         _Drawing(whole), {f"network.{k}": v for k, v in shown.items()}, numbers
     )
-    (drawn.square().sum() + cost * bits).backward()  # type: ignore[no-untyped-call]
+    (drawn.square().sum() + cost * bits).backward()
     assert weights.bits == pytest.approx(float(bits.detach()), rel=1e-5)
     assert log_steps.grad is not None
     assert weights.log_steps.grad is not None

@@ -30,11 +30,11 @@ class Multiplier:
     by that factor's in every ``REACTION`` of the fit.
 
     Args:
-        aim_bytes: Size wanted of weights and feature grids.
+        aim_bytes: Size wanted of weights and feature grids; None for a cost that stays as it is.
         first: Cost of a bit to begin with.
     """
 
-    def __init__(self, aim_bytes: float, *, first: float = FIRST) -> None:
+    def __init__(self, aim_bytes: float | None, *, first: float = FIRST) -> None:
         self._aim = aim_bytes
         # Its logarithm, real over reckoned size, the reckoned size's logarithm (0 before there is one) and
         # that one's trend a step: in one tensor, so that a checkpoint holds them.
@@ -44,6 +44,11 @@ class Multiplier:
     def value(self) -> float:
         """Cost of a bit per pixel, in thousandths of mean squared error of colors in [0, 1]."""
         return math.exp(float(self._state[0]))
+
+    @property
+    def coded_share(self) -> float:
+        """Bytes by the entropy coder over those that the fit reckons."""
+        return float(self._state[1])
 
     def correct(self, coded_bytes: float, reckoned_bytes: float) -> None:
         """Take note of what the entropy coder makes of a state of the fit, beside what the fit reckons."""
@@ -64,7 +69,7 @@ class Multiplier:
             trend = (size - float(self._state[2])) / taken
             self._state[3] += weight * (trend - float(self._state[3]))
         self._state[2] = size
-        if step < FREE_SHARE * steps:
+        if self._aim is None or step < FREE_SHARE * steps:
             return
         early = max(0.0, 1 - step / (EARLY_SHARE * steps))
         expected = size + float(self._state[3]) * LOOKAHEAD * steps

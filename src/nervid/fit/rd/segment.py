@@ -1,5 +1,6 @@
 """Fits our own network to one segment, for the size that it may take."""
 
+from dataclasses import replace
 from typing import Final
 
 from jaxtyping import UInt8
@@ -7,8 +8,10 @@ from torch import Tensor
 
 from nervid.fit.checkpoint import Checkpoint
 from nervid.fit.plan import Hooks, SegmentPlan
+from nervid.fit.rd.preview import preview_bytes, solve_preview
 from nervid.fit.rd.stored import StoredTensors
 from nervid.fit.rd.trainer import RateTrainer
+from nervid.models.config import NervidConfig
 from nervid.models.nervid import Nervid
 
 CLOSE: Final = 0.985
@@ -31,10 +34,10 @@ def fit_rate_distortion(
     key: str,
     checkpoint: Checkpoint | None,
 ) -> StoredTensors:
-    """Fit ``network`` to ``frames`` and return what is stored of it, within the plan's size.
+    """Fit ``network`` to ``frames`` and return what is stored of it, within the plan's size if it has one.
 
     Args:
-        network: Fresh, where it is fitted.
+        network: Fresh, where it is fitted; without preview head, which is solved after the fit.
         frames: The segment, values in [0, 255], on the same device.
         plan: All choices.
         hooks: Progress, stopping, checkpoint.
@@ -46,7 +49,12 @@ def fit_rate_distortion(
         InputError: If the fit keeps diverging.
         OutputError: If the checkpoint cannot be written.
     """
-    assert plan.target_bytes is not None
+    assert isinstance(plan.model, NervidConfig)
+    assert not network.config.preview
+    config, target_bytes = plan.model, plan.target_bytes
+    if target_bytes is not None:
+        target_bytes -= preview_bytes(config)
+        plan = replace(plan, target_bytes=target_bytes)
     steps = sum(plan.effort.steps(len(frames), plan.recipe))
     trainer = RateTrainer(network, frames, plan, steps=steps, ranks=hooks.ranks)
     if checkpoint is not None:
@@ -57,7 +65,12 @@ def fit_rate_distortion(
         save_seconds=hooks.save_seconds,
         save=hooks.saver(trainer, key, {}, {}),
     )
-    return hooks.ranks.by_first(lambda: _sized(trainer, plan.target_bytes or 0))
+
+    def finished() -> StoredTensors:
+        tensors = trainer.stored() if target_bytes is None else _sized(trainer, target_bytes)
+        return replace(tensors, weights=[*tensors.weights, *solve_preview(config, tensors, frames)])
+
+    return hooks.ranks.by_first(finished)
 
 
 def _sized(trainer: RateTrainer, target_bytes: int) -> StoredTensors:

@@ -67,7 +67,6 @@ class RateTrainer(Trainer):
         steps: int,
         ranks: Ranks,
     ) -> None:
-        assert plan.target_bytes is not None
         config = plan.model
         self.grids = FittedGrids(network.config.feature_grids, len(frames), frames.device)
         dtype = autocast_dtype(plan.precision, frames.device) or torch.float32
@@ -75,7 +74,11 @@ class RateTrainer(Trainer):
         batch = min(plan.recipe.batch_size, len(frames))
         most = max(self.weights.count, self.grids.most_touched(batch))
         self._noise = Noise(most, seed=plan.seed, device=frames.device)
-        self.multiplier = Multiplier(AIM * plan.target_bytes)
+        if plan.multiplier is not None:
+            self.multiplier = Multiplier(None, first=plan.multiplier)
+        else:
+            assert plan.target_bytes is not None
+            self.multiplier = Multiplier(AIM * plan.target_bytes)
         self._corrected = 0
         self._pixels = len(frames) * config.height * config.width
         self._clock = None if plan.time_limit_seconds is None else Clock(plan.time_limit_seconds)
@@ -100,6 +103,11 @@ class RateTrainer(Trainer):
     def reckoned_bytes(self) -> float:
         """Size of weights and feature grids by the model of their codes."""
         return (self.weights.bits + self.grids.bits) / 8
+
+    @property
+    def size_bytes(self) -> float:
+        """Size of weights and feature grids as the entropy coder would have it, by its last count."""
+        return self.multiplier.coded_share * self.reckoned_bytes
 
     def stored(self, dead: float = 0.0, coarser: float = 1.0) -> StoredTensors:
         """Return what a file would store now; see ``nervid.fit.rd.stored.stored`` for the arguments."""
@@ -180,14 +188,14 @@ class RateTrainer(Trainer):
             numbers, indices = numbers[mine], indices[mine.to(indices.device)]
         drawn = self.weights.drawing.draw_colors(numbers)
         with torch.no_grad():
-            difference = torch.empty_like(drawn, dtype=torch.float32)
-            for target, index in zip(difference, indices.tolist(), strict=True):
+            targets = torch.empty_like(drawn, dtype=torch.float32)
+            for target, index in zip(targets, indices.tolist(), strict=True):
                 target.copy_(self.frames[index])
-            difference.mul_(-1 / 255).add_(0.5).add_(drawn)
+            difference = drawn.to(torch.float32, copy=True).add_(0.5).add_(targets, alpha=-1 / 255)
             per_frame = max(difference.numel() // max(len(difference), 1), 1)
             norms = torch.linalg.vector_norm(difference, dim=(1, 2, 3))
             slope = difference.mul_(2 * DISTORTION_SCALE / (per_frame * frames)).to(drawn.dtype)
-        drawn.backward(slope)
+        drawn.backward(slope)  # type: ignore[no-untyped-call]
         return [norm**2 / per_frame for norm in norms.tolist()]
 
     def _follow_size(self, step: int) -> None:
