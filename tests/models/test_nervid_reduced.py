@@ -70,6 +70,22 @@ def test_a_last_stride_of_three_averages_nine_pixels() -> None:
     torch.testing.assert_close(net.draw_reduced(embedding, 3), means.float(), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("reduction", [2, 4])
+@pytest.mark.parametrize(("height", "width"), [(32, 48), (30, 45), (31, 42), (29, 47)])
+def test_a_last_stride_of_four_averages_by_two_and_by_four(height: int, width: int, reduction: int) -> None:
+    config = replace(
+        CONFIG, strides=(2, 2, 4), height=height, width=width, base_height=2, base_width=3, preview=False
+    )
+    net = network(config)
+    embedding = net.embed(torch.tensor([1]))
+    assert config.reductions == (2, 4)
+    means = area_means(net.draw_colors(embedding), reduction)
+    small = net.draw_reduced(embedding, reduction)
+    assert small.shape == means.shape == (1, 3, -(-height // reduction), -(-width // reduction))
+    torch.testing.assert_close(small, means.float(), rtol=0, atol=1e-5)
+    assert config.layers_at(reduction)[-1].outputs == 3 * (4 // reduction) ** 2
+
+
 def test_the_preview_head_reads_the_map_at_a_quarter_of_the_size() -> None:
     net = network()
     assert net.preview is not None
@@ -128,10 +144,14 @@ def test_multiply_accumulates_of_smaller_frames() -> None:
     assert macs_per_pixel(CONFIG) == macs_per_pixel(replace(CONFIG, preview=False)) == in_all[1] / (20 * 30)
 
 
-def test_a_quarter_takes_less_than_half_of_the_arithmetic() -> None:
-    config = solve_nervid(frames=132, height=720, width=1280, budget_bytes=60_000)
+@pytest.mark.parametrize(
+    ("height", "width", "shares"), [(180, 320, [1, 0.89, 0.46]), (720, 1280, [1, 0.75, 0.69])]
+)
+def test_smaller_frames_take_less_arithmetic(height: int, width: int, shares: list[float]) -> None:
+    config = solve_nervid(frames=132, height=height, width=width, budget_bytes=60_000)
+    assert config.preview == (height < 270)
     costs = [sum(layer.macs for layer in config.layers_at(reduction)) for reduction in (1, 2, 4)]
-    assert [round(cost / costs[0], 2) for cost in costs] == [1, 0.89, 0.46]
+    assert [round(cost / costs[0], 2) for cost in costs] == shares
 
 
 def test_parameters_of_the_preview_head_are_counted() -> None:

@@ -19,7 +19,7 @@ from nervid.encoder.task import PreviousSegment, SegmentTask
 from nervid.errors import InputError
 from nervid.fit.distributed import ALONE, Ranks
 from nervid.fit.plan import Hooks, SegmentPlan
-from nervid.fit.segment import fit_float
+from nervid.fit.segment import fit_float, fitted_model
 from nervid.fit.start import Start
 from nervid.initializations import Initialization, base_for, encoder_for, weights_for
 from nervid.initializations.transfer import carried_weights
@@ -105,7 +105,9 @@ def _from_previous(previous: PreviousSegment, task: SegmentTask, plan: SegmentPl
         digest.update(initialization.sha256.encode())
     return Start(
         identity=f"{PREVIOUS} {digest.hexdigest()}",
-        weights=carried_weights(dict(network.named_weights()), network.config, plan.model, seed=plan.seed),
+        weights=carried_weights(
+            dict(network.named_weights()), network.config, fitted_model(plan.model), seed=plan.seed
+        ),
         encoder={} if initialization is None else encoder_for(initialization, plan.model, seed=plan.seed),
     )
 

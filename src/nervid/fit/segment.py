@@ -26,7 +26,7 @@ from nervid.models.nervid import Nervid
 from nervid.models.registry import build, build_encoder
 from nervid.models.representation import EMBEDDINGS, Representation, in_channels_last
 
-__all__ = ["FittedSegment", "Hooks", "SegmentPlan", "fit_float", "fit_segment"]
+__all__ = ["FittedSegment", "Hooks", "SegmentPlan", "fit_float", "fit_segment", "fitted_model"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +92,11 @@ def fit_segment(
     )
 
 
+def fitted_model(model: ModelConfig) -> ModelConfig:
+    """Return the network that steps are taken with: without a preview head, which is solved after them."""
+    return replace(model, preview=False) if isinstance(model, NervidConfig) else model
+
+
 def fit_float(
     frames: UInt8[Tensor, "frames 3 height width"],
     plan: SegmentPlan,
@@ -133,9 +138,7 @@ def _start(
 
 
 def _initialize(plan: SegmentPlan, device: torch.device) -> tuple[Representation[Any], HnervEncoder | None]:
-    # A preview head has no part in a fit.
-    fitted = replace(plan.model, preview=False) if isinstance(plan.model, NervidConfig) else plan.model
-    network, encoder = build(fitted, seed=plan.seed), None
+    network, encoder = build(fitted_model(plan.model), seed=plan.seed), None
     if isinstance(plan.model, HnervConfig):
         encoder = build_encoder(plan.model, seed=plan.seed)
     if plan.start is not None:

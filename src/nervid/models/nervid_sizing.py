@@ -1,32 +1,47 @@
 """Sizing of our own network: from bytes to channels."""
 
-from math import sqrt
+from dataclasses import dataclass
+from math import prod, sqrt
 from typing import Final
 
 from nervid.models.config.nervid import NervidConfig
 
-STRIDES: Final = (2, 2, 2, 2)
-"""Four stages, at a 16th, an 8th, a quarter and half of the frame's sides."""
-CHANNELS: Final = (64, 48, 32, 16)
-"""Channels of the stages in a file of ``USUAL_BYTES``."""
-DEPTHS: Final = (1, 1, 1, 2)
-"""Residual convolutions of the stages: one more pays most at half size (docs/log.md)."""
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Four stages, for frames of some size."""
+
+    strides: tuple[int, ...]
+    channels: tuple[int, ...]
+    """Channels in a file of ``USUAL_BYTES``."""
+    depths: tuple[int, ...]
+    """Residual convolutions: more pay most in the last stage (docs/log.md)."""
+
+
+SMALL: Final = Stages(strides=(2, 2, 2, 2), channels=(64, 48, 32, 16), depths=(1, 1, 1, 2))
+"""At a 16th, an 8th, a quarter and half of the frame's sides."""
+LARGE: Final = Stages(strides=(2, 2, 2, 4), channels=(40, 40, 32, 24), depths=(1, 1, 1, 3))
+"""At a 32nd, a 16th, an 8th and a quarter of the frame's sides: half the time of a step, and as good after as
+many (docs/log.md)."""
+LARGE_PIXELS: Final = 480 * 270
+"""Pixels of a frame from which on it counts as large; chosen between the sizes that were tried."""
 GRID_STAGES: Final = (0, 1, 1, 2)
 GRID_CHANNELS: Final = (8, 8, 4, 4)
 GRID_SPANS: Final = (2, 8, 33, 33)
 """Stage, channels and span of each feature grid: the larger a map, the fewer knots (docs/log.md)."""
 USUAL_BYTES: Final = 60_000
-"""Size of weights and feature grids for which ``CHANNELS`` are meant; chosen, untuned."""
+"""Size of weights and feature grids for which the channels are meant; chosen, untuned."""
 USUAL_BITS_PER_PIXEL: Final = 0.27
 """Bits per pixel of a clip whose bits cost 1, in thousandths of squared error; Bunny's at 320x160."""
 USUAL_FALL: Final = 2 / 3
 """By what power of their cost they fall: where distortion falls as the root of the rate, as it does about."""
 LEAST_SCALE, MOST_SCALE = 0.25, 1.5
-"""Bounds of the channels as multiples of ``CHANNELS``."""
+"""Bounds of the channels as multiples of those of ``Stages``."""
 MULTIPLE: Final = 8
 """Channels are multiples of it, as matrix units like them."""
 PREVIEW_BYTES: Final = 20_000
-"""Fewest bytes for which a network has a preview head: it takes about 1 % of so few, less of more."""
+"""Fewest bytes for which a network for small frames has a preview head: it takes about 1 % of so few, less of
+more. Large frames need none: their last stage draws half and a quarter of the size itself."""
 LEAST_BYTES: Final = 1000
 """Fewest bytes of weights and feature grids that anything is fitted for; chosen."""
 
@@ -56,19 +71,20 @@ def solve_nervid(*, frames: int, height: int, width: int, budget_bytes: float) -
     Raises:
         InputError: If a size is out of range.
     """
+    stages = LARGE if height * width >= LARGE_PIXELS else SMALL
     scale = min(max(sqrt(budget_bytes / USUAL_BYTES), LEAST_SCALE), MOST_SCALE)
-    channels = tuple(max(MULTIPLE, MULTIPLE * round(scale * count / MULTIPLE)) for count in CHANNELS)
+    channels = tuple(max(MULTIPLE, MULTIPLE * round(scale * count / MULTIPLE)) for count in stages.channels)
     return NervidConfig(
         frames=frames,
         height=height,
         width=width,
-        base_height=-(-height // 16),
-        base_width=-(-width // 16),
-        strides=STRIDES,
+        base_height=-(-height // prod(stages.strides)),
+        base_width=-(-width // prod(stages.strides)),
+        strides=stages.strides,
         channels=channels,
-        depths=DEPTHS,
+        depths=stages.depths,
         grid_stages=GRID_STAGES,
         grid_channels=GRID_CHANNELS,
         grid_spans=GRID_SPANS,
-        preview=budget_bytes >= PREVIEW_BYTES,
+        preview=stages is SMALL and budget_bytes >= PREVIEW_BYTES,
     )

@@ -113,10 +113,12 @@ class NervidConfig(RepresentationConfig):
     def reductions(self) -> tuple[int, ...]:
         """How many times smaller a frame's sides can be drawn at less cost, ascending.
 
-        First by the last stage's stride; with a preview head, also by the last two stages' strides.
+        First by what divides the last stage's stride and by this stride itself; with a preview head, also
+        by the last two stages' strides.
         """
         by_mean, by_preview = self.strides[-1], prod(self.strides[-2:])
-        return tuple(factor for factor in (by_mean, by_preview)[: 1 + self.preview] if factor > 1)
+        means = tuple(side for side in range(2, by_mean + 1) if by_mean % side == 0)
+        return (*means, by_preview) if self.preview and by_preview > by_mean else means
 
     def layers_at(self, reduction: int) -> tuple[LayerShape, ...]:
         """Return the layers that run for a frame whose sides are ``reduction`` times smaller.
@@ -128,8 +130,9 @@ class NervidConfig(RepresentationConfig):
         if reduction == 1:
             return (*layers, last)
         stage = len(self.strides) - 1
-        if reduction == self.strides[-1]:
-            return (*layers, LayerShape(last.inputs, 3, last.kernel, last.sites))
+        if reduction <= self.strides[-1]:
+            outputs = 3 * (self.strides[-1] // reduction) ** 2
+            return (*layers, LayerShape(last.inputs, outputs, last.kernel, last.sites))
         below = [layer for layer in layers if layer.sites <= self.sites[stage - 1]]
         return (*below[:-1], self._preview_layer(self.sites[stage - 1]))
 

@@ -1,0 +1,68 @@
+"""What playing a nervid network does differently from fitting it, and that it draws the same."""
+
+import pytest
+import torch
+from torch import nn
+
+from nervid.models.config import NervidConfig
+from nervid.models.config.base import Activation
+from nervid.models.mixing import touched_knots
+from nervid.models.nervid import Nervid
+from nervid.models.registry import build, build_empty
+
+
+def config(activation: Activation = "gelu") -> NervidConfig:
+    return NervidConfig(
+        frames=10,
+        height=20,
+        width=30,
+        base_height=3,
+        base_width=4,
+        strides=(2, 2, 2),
+        channels=(8, 6, 4),
+        depths=(1, 0, 2),
+        grid_stages=(0, 0, 2),
+        grid_channels=(3, 2, 1),
+        grid_spans=(3, 10, 4),
+        activation=activation,
+    )
+
+
+def network(activation: Activation = "gelu") -> Nervid:
+    built = build(config(activation), seed=1)
+    assert isinstance(built, Nervid)
+    for grid in built.grids.values():
+        nn.init.normal_(grid, generator=torch.Generator().manual_seed(2))
+    return built
+
+
+def test_an_empty_network_draws_no_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    # On the "meta" device that loads torch's compiler: a second before the first frame.
+    monkeypatch.setattr(nn.init, "kaiming_normal_", lambda *_, **__: pytest.fail("weights were drawn"))
+    monkeypatch.setattr(nn.init, "normal_", lambda *_, **__: pytest.fail("weights were drawn"))
+    empty = build_empty(config())
+    assert {parameter.device.type for parameter in empty.parameters()} == {"meta"}
+    assert empty.state_dict().keys() == network().state_dict().keys()
+
+
+@pytest.mark.parametrize("activation", ["gelu", "silu", "relu"])
+def test_sums_over_maps_that_exist_draw_the_same_frames(activation: Activation) -> None:
+    built = network(activation)
+    embedding = built.embed(torch.tensor([4]))
+    learning = built.draw(embedding)
+    assert learning.requires_grad
+    assert learning.std() > 0.05
+    with torch.inference_mode():
+        before = embedding.clone()
+        assert built.draw(embedding).equal(learning)
+        assert embedding.equal(before)
+
+
+@pytest.mark.parametrize("indices", [[0], [4], [9], [1, 8], [2, 5, 7]])
+def test_frames_are_mixed_from_the_knots_that_they_touch(indices: list[int]) -> None:
+    built = network()
+    parts = []
+    for number, grid in enumerate(built.config.feature_grids):
+        knots, shares = touched_knots(grid, indices)
+        parts.append(shares @ built.grids[str(number)][torch.tensor(knots)])
+    torch.testing.assert_close(built.embed(torch.tensor(indices)), torch.cat(parts, dim=1))
