@@ -1,4 +1,4 @@
-"""Playing in bfloat16: only where it moves no byte by more than one."""
+"""Playing in bfloat16: only where it moves hardly a byte by more than one."""
 
 import copy
 from pathlib import Path
@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 import nervid
 from nervid.container import EMBD, MODL, WGHT, NervFile, canonical_json
-from nervid.decoder.half import find_half_from, first_half_block, run_in_half
+from nervid.decoder import half as half_module
+from nervid.decoder.half import LARGEST_DIFFERENCE, RARE, find_half_from, first_half_block, run_in_half
 from nervid.decoder.network import NEVER_HALF, draw_frame, half_from, load_network, model_to_json
 from nervid.errors import CorruptSectionError
 from nervid.hardware import has_bfloat16
@@ -41,19 +43,42 @@ def test_only_the_blocks_from_the_named_one_on_and_the_head_change_type(network:
     assert set(types(run_in_half(network, NEVER_HALF))) == {torch.float32}
 
 
+def is_kept(drawn: Tensor, exact: Tensor) -> bool:
+    """The promise, frame by frame, said another way."""
+    differences = (drawn.int() - exact.int()).abs().flatten(1)
+    often = (differences > 1).double().mean(dim=1).max()
+    return int(differences.max()) <= 2 and float(often) <= 1 / 1000
+
+
 @needs_bfloat16
-def test_what_was_found_keeps_every_byte_within_one(network: Representation[Any]) -> None:
+def test_what_was_found_keeps_the_promise(network: Representation[Any]) -> None:
     frames = range(network.config.frames)
-    exact = torch.stack([draw_frame(network, index) for index in frames]).int()
+    exact = torch.stack([draw_frame(network, index) for index in frames])
     first = find_half_from(network, frames)
     assert first < NEVER_HALF
     half = run_in_half(copy.deepcopy(network), first)
-    drawn = torch.stack([draw_frame(half, index) for index in frames]).int()
-    assert 0 < (drawn - exact).abs().max() <= 1
+    drawn = torch.stack([draw_frame(half, index) for index in frames])
+    assert not drawn.equal(exact)
+    assert is_kept(drawn, exact)
     if first > 0:
         earlier = run_in_half(copy.deepcopy(network), first - 1)
-        worse = torch.stack([draw_frame(earlier, index) for index in frames]).int()
-        assert (worse - exact).abs().max() > 1
+        assert not is_kept(torch.stack([draw_frame(earlier, index) for index in frames]), exact)
+
+
+@pytest.mark.parametrize(
+    ("count", "by", "found"),
+    [(3000, 1, 0), (3, 2, 0), (3, -2, 0), (4, 2, NEVER_HALF), (4, -2, NEVER_HALF), (1, 3, NEVER_HALF)],
+)
+def test_three_bytes_of_three_thousand_may_move_by_two(
+    count: int, by: int, found: int, network: Representation[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (LARGEST_DIFFERENCE, RARE) == (2, 1000)
+    exact = torch.full((3, 25, 40), 100, dtype=torch.uint8)
+    moved = exact.clone()
+    moved.view(-1)[:count] += by
+    monkeypatch.setattr(half_module, "has_bfloat16", lambda _: True)
+    monkeypatch.setattr(half_module, "draw_frame", lambda drawer, _: exact if drawer is network else moved)
+    assert find_half_from(network, [0, 1]) == found
 
 
 @needs_bfloat16
@@ -70,9 +95,9 @@ def test_the_users_choice_and_the_hardware_decide() -> None:
     assert first_half_block("auto", 3, CPU) == (3 if has_bfloat16(CPU) else NEVER_HALF)
 
 
-def test_a_file_played_in_float32_differs_by_one_at_most(path: Path) -> None:
+def test_a_file_played_in_float32_differs_as_little_as_promised(path: Path) -> None:
     with nervid.open(path) as auto, nervid.open(path, precision="float32") as exact:
-        assert (auto[:].int() - exact[:].int()).abs().max() <= 1
+        assert is_kept(auto[:], exact[:])
 
 
 def test_modl_keeps_its_length_whatever_is_found(network: Representation[Any]) -> None:

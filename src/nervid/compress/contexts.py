@@ -4,7 +4,7 @@ from functools import lru_cache
 from math import isqrt
 
 import numpy as np
-from jaxtyping import Int32, Int64
+from jaxtyping import Int32, UInt8
 
 from nervid.compress.lattices import Lattice, Pass, Plane
 
@@ -27,16 +27,28 @@ class Neighborhood:
 
     def __init__(self, channels: int, rows: int, columns: int) -> None:
         """Start before the first knot."""
-        self.codes, self._before, self._long_before, self._errors, self._errors_before = (
-            Plane(channels, rows, columns) for _ in range(5)
-        )
+        self._size = (channels, rows, columns)
+        self.codes, self._errors = self._plane(), self._plane()
         self.is_first = True
+        # Of codes: the knot before and the one before that. Of the knot before: sums of codes, when they
+        # are wanted; sums of errors, the same site counted 4 or 8 times.
+        self._before, self._long_before = self._plane(), self._plane()
+        self._beside, self._above, self._corners = self._plane(), self._plane(), self._plane()
+        self._are_summed = False
+        self._passed = {1: self._plane(), 2: self._plane()}
 
     def knot_done(self) -> None:
         """Go on to the next knot."""
         self._long_before.copy_from(self._before if not self.is_first else self.codes)
         self._before.copy_from(self.codes)
-        self._errors_before.copy_from(self._errors)
+        self._are_summed = False
+        once, twice = self._passed.values()
+        once.add_opposite(self._errors, right=1)
+        twice.add_opposite(self._errors, down=1)
+        once.add(twice)
+        once.add(self._errors, 4)
+        twice.copy_from(once)
+        twice.add(self._errors, 4)
         self.is_first = False
 
     def features(self, step: Pass, lattice: Lattice) -> list[Int32[np.ndarray, "channels rows columns"]]:
@@ -47,56 +59,71 @@ class Neighborhood:
         corners; if the distance is above 1, of the knot before those sums at this distance that are known in
         the knot; of the knot before that one, the same site. The first knot has those of the knot alone; the
         second takes the first for both of those before it.
+
+        Some are views, good until the knot is done.
         """
         features = self.codes.known(step, lattice)
         if self.is_first:
             return features
-        before = self._before
-        features += [before.at(lattice), before.beside(lattice)]
-        features += [before.above(lattice), before.corners(lattice)]
+        if not self._are_summed:
+            self._beside.add_opposite(self._before, right=1)
+            self._above.add_opposite(self._before, down=1)
+            self._corners.add_opposite(self._beside, down=1)
+            self._are_summed = True
+        features += [plane.at(lattice) for plane in (self._before, self._beside, self._above, self._corners)]
         if step.distance > 1:
-            features += before.known(step, lattice)
+            features += self._before.known(step, lattice)
         return [*features, self._long_before.at(lattice)]
 
     def energies(
-        self, step: Pass, lattice: Lattice, usual: Int32[np.ndarray, " channels"]
-    ) -> Int32[np.ndarray, "channels rows columns"]:
-        """Return how large errors are around each site of a lattice, `ENERGY_ONE` to the code.
+        self,
+        step: Pass,
+        lattice: Lattice,
+        usual: Int32[np.ndarray, " channels"],
+        out: Int32[np.ndarray, "channels rows columns"],
+    ) -> None:
+        """Find how large errors are around each site of a lattice, `ENERGY_ONE` to the code.
 
         Args:
             step: The pass.
             lattice: One of its lattices.
             usual: The usual error of each channel, `ENERGY_ONE` to the code.
+            out: Where they are written.
         """
         around, same, cross, channel = _SHARES[self.is_first][step.kind]
-        energies: np.ndarray = np.zeros_like(self.codes.at(lattice))
-        energies += (channel * usual >> 3)[:, None, None]
+        base = (channel * usual >> 3)[:, None, None]
+        if self.is_first:
+            out[:] = base
+        else:
+            # 16 * same * (same site) + 4 * cross * (beside + above): a multiple of one of two sums.
+            np.multiply(self._passed[same // cross].at(lattice), np.int32(4 * cross), out=out)
+            out += base
         for known in self._errors.known(step, lattice):
-            energies += 4 * around * known
-        if not self.is_first:
-            before = self._errors_before
-            energies += 16 * same * before.at(lattice)
-            energies += 4 * cross * (before.beside(lattice) + before.above(lattice))
-        return energies
+            known *= np.int32(4 * around)
+            out += known
 
     def learn(
         self,
         lattice: Lattice,
         codes: Int32[np.ndarray, "channels rows columns"],
-        predicted: Int32[np.ndarray, "#channels #rows #columns"],
+        errors: Int32[np.ndarray, "#channels #rows #columns"],
     ) -> None:
-        """Take the codes of a lattice, and what was predicted of them in sixteenths."""
+        """Take the codes of a lattice, and how far they were from their predictions, in sixteenths."""
         self.codes.set(lattice, codes)
-        self._errors.set(lattice, np.abs(ONE * codes - predicted))
+        self._errors.set(lattice, errors)
 
     def pass_done(self) -> None:
         """Make the margins follow."""
         self.codes.extend()
         self._errors.extend()
 
+    def _plane(self) -> Plane:
+        return Plane(*self._size)
+
 
 # Eighths of the energy from: the known neighbors, the same site of the knot before, the four sites beside,
-# above and below it, the channel. By kind; on samples, a step of any of them changed less than 0.5%.
+# above and below it, the channel. By kind; on samples, a step of any of them changed less than 0.5%. The same
+# site counts once or twice what the four do.
 _SHARES = {
     True: ((0, 0, 0, 8), (5, 0, 0, 3), (6, 0, 0, 2)),
     False: ((0, 3, 3, 2), (3, 2, 2, 1), (4, 2, 1, 1)),
@@ -109,14 +136,14 @@ def features_count(step: Pass, *, is_first: bool) -> int:
     return known if is_first else known + 5 + (known if step.distance > 1 else 0)
 
 
-def classes_of(energies: Int32[np.ndarray, " sites"]) -> Int64[np.ndarray, " sites"]:
+def classes_of(energies: Int32[np.ndarray, " sites"]) -> UInt8[np.ndarray, " sites"]:
     """Return the class of each energy, 0 or more: ``max(0, floor(2 log2 energy) - 6)``, at most 25.
 
     Example:
         >>> classes_of(np.array([0, 11, 12, 16, 22, 23, 2048, 1 << 20], dtype=np.int32)).tolist()
         [0, 0, 1, 2, 2, 3, 16, 25]
     """
-    classes: np.ndarray = _class_table().take(np.minimum(energies, _LARGEST_ENERGY)).astype(np.int64)
+    classes: np.ndarray = _class_table().take(energies, mode="clip")
     return classes
 
 
@@ -126,6 +153,8 @@ def class_bound(index: int) -> int:
 
 
 @lru_cache(maxsize=1)
-def _class_table() -> np.ndarray:
-    squares = (energy * energy for energy in range(_LARGEST_ENERGY + 1))
-    return np.array([max(0, square.bit_length() - 7) for square in squares], dtype=np.uint8)
+def _class_table() -> UInt8[np.ndarray, " energies"]:
+    """Return the class of every energy up to `_LARGEST_ENERGY`."""
+    # Class c > 0 begins at the least energy whose square is 2**(c + 6) or more.
+    starts = [0, *(isqrt((1 << index + 6) - 1) + 1 for index in range(1, CLASSES)), _LARGEST_ENERGY + 1]
+    return np.repeat(np.arange(CLASSES, dtype=np.uint8), np.diff(starts))

@@ -7,22 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int16, Int32, Int64
 
-from nervid.compress.contexts import ENERGY_ONE, Neighborhood, classes_of
+from nervid.compress.contexts import ENERGY_ONE, Neighborhood
 from nervid.compress.flags import FlagCoder, FlagMeter, FlagReader, FlagWriter
 from nervid.compress.frequency import LAPLACE, Prior, prior_table, uniform_table
-from nervid.compress.lattices import MAX_HALVINGS, Pass, passes
+from nervid.compress.lattices import MAX_HALVINGS, passes
+from nervid.compress.pass_coder import code_pass
 from nervid.compress.prediction import (
     LARGEST_CODE,
     WEIGHTS,
     Weights,
     fit_weights,
-    on_lattice,
-    predict,
     split_weights,
     weights_count,
 )
-from nervid.compress.residuals import ResidualModel, nearest
-from nervid.errors import CorruptSectionError, InputError
+from nervid.compress.residuals import ResidualModel
+from nervid.errors import InputError
 
 SCALES = 32
 _WEIGHT_PRIOR = Prior(shape=LAPLACE, scale=20, peak=2, center=0, weight=0)
@@ -131,49 +130,10 @@ def _code_grid(
         wanted = None if known is None else known[knot, loud]
         for index, step in enumerate(passes(plan.halvings)):
             weights = plan.weights.of(index, is_first=neighborhood.is_first) if plan.weights else None
-            _code_pass(coder, model, neighborhood, step, weights, usual, wanted)
+            code_pass(coder, model, neighborhood, step, weights, usual, wanted)
         grid[knot, loud] = neighborhood.codes.values()
         neighborhood.knot_done()
     return grid
-
-
-def _code_pass(
-    coder: FlagCoder,
-    model: ResidualModel,
-    neighborhood: Neighborhood,
-    step: Pass,
-    weights: Int64[np.ndarray, " features"] | None,
-    usual: Int32[np.ndarray, " channels"],
-    known: Int32[np.ndarray, "channels rows columns"] | None,
-) -> None:
-    """Code the sites of one pass over a knot into the neighborhood."""
-    energies, predictions = [], []
-    for lattice in step.lattices:
-        energy = neighborhood.energies(step, lattice, usual)
-        predicted = None
-        if weights is not None:
-            predicted = predict(neighborhood.features(step, lattice), weights)
-        energies.append(energy)
-        predictions.append(np.zeros_like(energy) if predicted is None else predicted)
-    classes = classes_of(_joined(energies))
-    codes, sides, fractions = nearest(_joined(predictions).astype(np.int64))
-    errors = None
-    if known is not None:
-        wanted = _joined([on_lattice(known, lattice) for lattice in step.lattices])
-        errors = (wanted - codes) * sides
-    codes += sides * model.code(coder, classes, fractions, errors)
-    if codes.size and max(-int(codes.min()), int(codes.max())) > LARGEST_CODE:
-        raise CorruptSectionError(
-            f"coded feature grids: a code is beyond {LARGEST_CODE}; "
-            "the file is damaged, re-download or re-encode it"
-        )
-    start = 0
-    for lattice, prediction in zip(step.lattices, predictions, strict=True):
-        stop = start + prediction.size
-        part = codes[start:stop].astype(np.int32).reshape(prediction.shape)
-        neighborhood.learn(lattice, part, prediction)
-        start = stop
-    neighborhood.pass_done()
 
 
 def _plan(grid: Int32[np.ndarray, "knots channels rows columns"]) -> _Plan:
@@ -215,10 +175,6 @@ def scale_energy(scale: int) -> int:
         [2, 2, 4, 2048, 65536]
     """
     return math.isqrt(2 << scale)
-
-
-def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
-    return np.concatenate([part.ravel() for part in parts]) if len(parts) > 1 else parts[0].ravel()
 
 
 def _checked(grids: Sequence[np.ndarray]) -> list[Int32[np.ndarray, "..."]]:

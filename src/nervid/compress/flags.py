@@ -29,7 +29,8 @@ class AdaptingFlags:
 
     def __init__(self, believed: Int[np.ndarray, " contexts"]) -> None:
         """Start with ``believed / BELIEVED`` as the probability of True, 1 to `BELIEVED` - 1."""
-        self._counts = np.stack([BELIEVED - believed, believed], axis=1).astype(np.int64)
+        self._true = believed.astype(np.int64)
+        self._all: Int64[np.ndarray, " contexts"] = np.full_like(self._true, BELIEVED)
 
     def frequencies(self) -> Int64[np.ndarray, "contexts 2"]:
         """Return the frequencies of False and True in each context: at least 1, their sum is `TOTAL`.
@@ -37,13 +38,22 @@ class AdaptingFlags:
         The frequency of True is ``1 + counts[True] * (TOTAL - 2) / (counts[False] + counts[True])``, rounded
         down.
         """
-        true = 1 + self._counts[:, 1] * (TOTAL - 2) // self._counts.sum(axis=1)
-        return np.stack([TOTAL - true, true], axis=1)
+        table = np.empty((self._true.size, 2), dtype=np.int64)
+        true = table[:, 1]
+        np.floor_divide(self._true * (TOTAL - 2), self._all, out=true)
+        true += 1
+        np.subtract(TOTAL, true, out=table[:, 0])
+        return table
 
-    def observe(self, flags: Bool[np.ndarray, " count"], contexts: Int64[np.ndarray, " count"]) -> None:
-        """Count flags, each in its context; fewer than 2**28 in all."""
-        cells = np.bincount(2 * contexts + flags, minlength=self._counts.size)
-        self._counts += SEEN * cells.reshape(-1, 2)
+    def observe(self, contexts: Int64[np.ndarray, " count"], true: Int64[np.ndarray, " true"]) -> None:
+        """Count flags.
+
+        Args:
+            contexts: The context of each flag; fewer than 2**28 in all.
+            true: Those of the flags that are True.
+        """
+        self._all += SEEN * np.bincount(contexts, minlength=self._all.size)
+        self._true += SEEN * np.bincount(true, minlength=self._true.size)
 
 
 class FlagWriter(RangeWriter):
@@ -158,6 +168,8 @@ def _weights(
     """Return one row of floats per flag that makes the coder's model exactly its table.
 
     As in `nervid.compress.rangecoder`: handed the frequencies less the one that it guarantees, the coder
-    only adds integers below 2**24 and divides equal numbers.
+    only adds integers below 2**24, which float32 holds, and divides equal numbers. A row of two float32 is
+    moved as one integer: that takes a fifth of the time.
     """
-    return (frequencies - 1.0).take(contexts, axis=0)
+    rows = (frequencies - 1).astype(np.float32).view(np.int64).ravel()
+    return rows.take(contexts).view(np.float32).reshape(-1, 2)

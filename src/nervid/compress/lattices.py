@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int32
@@ -22,8 +23,7 @@ class Kind(IntEnum):
     """The four beside, above and below."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lattice:
+class Lattice(NamedTuple):
     """Every ``stride``-th site of a plane in both directions, from ``row`` and ``column`` on."""
 
     row: int
@@ -74,17 +74,21 @@ class Plane:
         """Start with zeros."""
         self.rows, self.columns = rows, columns
         self._padded = np.zeros((channels, rows + 2 * _MARGIN, columns + 2 * _MARGIN), dtype=np.int32)
+        self._views: dict[tuple[Lattice, int, int], Int32[np.ndarray, "channels rows columns"]] = {}
 
     def at(
         self, lattice: Lattice, down: int = 0, right: int = 0
     ) -> Int32[np.ndarray, "channels rows columns"]:
         """Return a view of the numbers ``down`` and ``right``, at most 2, of each site of a lattice."""
-        top, left = _MARGIN + down, _MARGIN + right
-        return self._padded[
-            :,
-            top + lattice.row : top + self.rows : lattice.stride,
-            left + lattice.column : left + self.columns : lattice.stride,
-        ]
+        key = (lattice, down, right)
+        if key not in self._views:
+            top, left = _MARGIN + down, _MARGIN + right
+            self._views[key] = self._padded[
+                :,
+                top + lattice.row : top + self.rows : lattice.stride,
+                left + lattice.column : left + self.columns : lattice.stride,
+            ]
+        return self._views[key]
 
     def beside(self, lattice: Lattice, distance: int = 1) -> Int32[np.ndarray, "channels rows columns"]:
         """Return the sum of the numbers left and right of each site."""
@@ -119,9 +123,28 @@ class Plane:
         """Take the numbers of a plane of the same size, margin included."""
         self._padded[:] = other._padded
 
+    def add_opposite(self, other: "Plane", *, down: int = 0, right: int = 0) -> None:
+        """Become the sums of the two numbers of ``other``, ``down`` and ``right`` of a site and opposite.
+
+        Args:
+            other: A plane of the same size, or sums of one, to the left and right of its sites.
+            down: 0 or 1.
+            right: 0 or 1; not both are 1.
+
+        All sums are taken in one run over memory. Those to the left and right of a site are right in the
+        margin's nearer rows, too; the rest of the margin means nothing.
+        """
+        reach = down * self._padded.shape[2] + right
+        flat = other._padded.reshape(-1)
+        np.add(flat[: -2 * reach], flat[2 * reach :], out=self._padded.reshape(-1)[reach:-reach])
+
+    def add(self, other: "Plane", factor: int = 1) -> None:
+        """Add ``factor`` times the numbers of a plane of the same size, margin included."""
+        self._padded += other._padded if factor == 1 else np.int32(factor) * other._padded
+
     def values(self) -> Int32[np.ndarray, "channels rows columns"]:
         """Return a view of the numbers, without the margin."""
-        return self.at(Lattice(0, 0, 1))
+        return self._padded[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
 
     def known(self, step: Pass, lattice: Lattice) -> list[Int32[np.ndarray, "channels rows columns"]]:
         """Return the sums of the neighbors that a pass knows: none, `corners`, or `beside` and `above`."""

@@ -54,21 +54,29 @@ def split_weights(joined: Int64[np.ndarray, " weights"], halvings: int) -> Weigh
 
 
 def predict(
-    features: Sequence[Int32[np.ndarray, "channels rows columns"]], weights: Int64[np.ndarray, " features"]
-) -> Int32[np.ndarray, "channels rows columns"] | None:
-    """Return predicted codes in sixteenths, or None if all weights are 0.
+    features: Sequence[Int32[np.ndarray, "channels rows columns"]],
+    weights: Int64[np.ndarray, " features"],
+    out: Int32[np.ndarray, "channels rows columns"],
+) -> None:
+    """Predict codes, in sixteenths.
 
     That is ``16 * sum(weight * feature) / 128``, rounded down, at most 16 x `LARGEST_CODE` in magnitude.
+
+    Args:
+        features: See `Neighborhood.features`.
+        weights: 128ths.
+        out: Where the predictions are written.
     """
-    total: np.ndarray | None = None
-    for feature, weight in zip(features, weights.tolist(), strict=True):
-        if weight:
-            term = np.int32(weight) * feature
-            total = term if total is None else np.add(total, term, out=total)
-    if total is None:
-        return None
-    total >>= WEIGHT_BITS - FRACTION_BITS
-    return np.clip(total, -LARGEST_CODE * ONE, LARGEST_CODE * ONE, out=total)
+    used = [pair for pair in zip(features, weights.tolist(), strict=True) if pair[1]]
+    if not used:
+        out[:] = 0
+        return
+    np.multiply(used[0][0], np.int32(used[0][1]), out=out)
+    term = np.empty_like(out)
+    for feature, weight in used[1:]:
+        np.add(out, np.multiply(feature, np.int32(weight), out=term), out=out)
+    out >>= WEIGHT_BITS - FRACTION_BITS
+    np.clip(out, -LARGEST_CODE * ONE, LARGEST_CODE * ONE, out=out)
 
 
 def fit_weights(grid: Int[np.ndarray, "knots channels rows columns"], halvings: int) -> Weights:

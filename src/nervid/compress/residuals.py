@@ -1,9 +1,9 @@
 """Errors of prediction <-> flags under odds that adapt by class of energy."""
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Int32, Int64
 
-from nervid.compress.contexts import CLASSES, ENERGY_ONE, FRACTION_BITS, ONE, class_bound
+from nervid.compress.contexts import CLASSES, ENERGY_ONE, FRACTION_BITS, class_bound
 from nervid.compress.flags import BELIEVED, AdaptingFlags, FlagCoder
 from nervid.compress.frequency import uniform_table
 
@@ -12,10 +12,6 @@ FRACTIONS = 3
 # Errors up to this take a flag for every further one; above, their excess is an exponent and that many bits.
 FLAGGED = 14
 LARGEST_EXPONENT = 11
-
-_RESTS = np.arange(ONE) - ONE // 2
-_SIDES = np.where(_RESTS < 0, -1, 1)
-_FRACTIONS = np.minimum(2 * FRACTIONS * np.abs(_RESTS) // ONE, FRACTIONS - 1)
 
 
 class ResidualModel:
@@ -37,59 +33,65 @@ class ResidualModel:
     def code(
         self,
         coder: FlagCoder,
-        classes: Int64[np.ndarray, " sites"],
-        fractions: Int64[np.ndarray, " sites"],
-        known: Int64[np.ndarray, " sites"] | None,
-    ) -> Int64[np.ndarray, " sites"]:
+        contexts: Int64[np.ndarray, " sites"],
+        known: Int32[np.ndarray, " sites"] | None,
+    ) -> tuple[Int64[np.ndarray, " wrong"], Int64[np.ndarray, " wrong"]]:
         """Code one error per site.
 
         Args:
             coder: A writer, a reader or a meter.
-            classes: Classes of energy, 0 to `CLASSES` - 1.
-            fractions: How far predictions lie from the nearest code, from `nearest`.
+            contexts: `FRACTIONS` times the class of energy, plus how far the prediction lies from the
+                nearest code, from `fractions_of`.
             known: The errors, counted positive towards the prediction from the nearest code, each below 4096
                 in magnitude; None for a reader.
 
         Returns:
-            The errors.
+            The sites whose errors are not 0, ascending, and these errors.
 
         Raises:
             CorruptSectionError: From a reader.
         """
-        sizes = None if known is None else np.abs(known)
-        contexts = FRACTIONS * classes + fractions
-        errors = np.zeros(classes.size, dtype=np.int64)
-        sites = np.flatnonzero(_coded(coder, self._is_wrong, contexts, None if sizes is None else sizes > 0))
-        is_towards = _coded(
-            coder, self._is_towards, contexts[sites], None if known is None else known[sites] > 0
-        )
-        wrong = sites
-        classes = classes[sites]
+        wrong = _coded(coder, self._is_wrong, contexts, None if known is None else known != 0)
+        contexts = contexts[wrong]
+        known = None if known is None else known[wrong]
+        towards = _coded(coder, self._is_towards, contexts, None if known is None else known > 0)
+        sizes = self._code_sizes(coder, contexts // FRACTIONS, None if known is None else np.abs(known))
+        errors = -sizes
+        errors[towards] = sizes[towards]
+        return wrong, errors
+
+    def _code_sizes(
+        self,
+        coder: FlagCoder,
+        classes: Int64[np.ndarray, " sites"],
+        known: Int32[np.ndarray, " sites"] | None,
+    ) -> Int64[np.ndarray, " sites"]:
+        """Code numbers of 1 to 4095: one flag after the other, then the excess."""
+        sizes = np.ones(classes.size, dtype=np.int64)
+        sites = np.arange(classes.size)
         for size, longer in enumerate(self._is_longer, start=1):
-            errors[sites] = size
-            is_longer = _coded(coder, longer, classes, None if sizes is None else sizes[sites] > size)
-            sites, classes = sites[is_longer], classes[is_longer]
+            members = _coded(coder, longer, classes, None if known is None else known[sites] > size)
+            sites, classes = sites[members], classes[members]
             if not sites.size:
-                break
-        else:
-            excess = None if sizes is None else sizes[sites] - FLAGGED
-            errors[sites] = FLAGGED + self._code_excess(coder, classes, excess)
-        errors[wrong] = np.where(is_towards, errors[wrong], -errors[wrong])
-        return errors
+                return sizes
+            sizes[sites] = size + 1
+        excess = None if known is None else known[sites] - FLAGGED
+        sizes[sites] = FLAGGED + self._code_excess(coder, classes, excess)
+        return sizes
 
     def _code_excess(
         self,
         coder: FlagCoder,
         classes: Int64[np.ndarray, " sites"],
-        known: Int64[np.ndarray, " sites"] | None,
+        known: Int32[np.ndarray, " sites"] | None,
     ) -> Int64[np.ndarray, " sites"]:
         """Code numbers of 1 to 4095: how many bits follow the first, by flags, then those bits."""
         excess = np.ones(classes.size, dtype=np.int64)
         sites = np.arange(classes.size)
         for exponent, wider in enumerate(self._is_wider):
             limit = 2 << exponent
-            is_wider = _coded(coder, wider, classes[sites], None if known is None else known[sites] >= limit)
-            sites = sites[is_wider]
+            known_wider = None if known is None else known[sites] >= limit
+            sites = sites[_coded(coder, wider, classes[sites], known_wider)]
             if not sites.size:
                 break
             excess[sites] = limit
@@ -101,21 +103,21 @@ class ResidualModel:
         return excess
 
 
-def nearest(
-    predicted: Int64[np.ndarray, " sites"],
-) -> tuple[Int64[np.ndarray, " sites"], Int64[np.ndarray, " sites"], Int64[np.ndarray, " sites"]]:
-    """Return the code nearest to each prediction, in sixteenths, and where the prediction lies of it.
+def fractions_of(rests: Int32[np.ndarray, " sites"]) -> Int32[np.ndarray, " sites"]:
+    """Return how far predictions lie from the nearest code, in thirds of half a code, 0 to `FRACTIONS` - 1.
 
-    Returns:
-        The codes; the side, 1 or -1; how far off, in thirds of half a code, 0 to `FRACTIONS` - 1.
+    Args:
+        rests: Predictions less that code, in sixteenths, -8 to 7.
 
     Example:
-        >>> [part.tolist() for part in nearest(np.array([0, 2, 3, 6, 8, 31]))]
-        [[0, 0, 0, 0, 1, 2], [1, 1, 1, 1, -1, -1], [0, 0, 1, 2, 2, 0]]
+        >>> fractions_of(np.array([0, 2, 3, 6, -8, -1], dtype=np.int32)).tolist()
+        [0, 0, 1, 2, 2, 0]
     """
-    shifted = predicted + ONE // 2
-    rest = shifted & ONE - 1
-    return shifted >> FRACTION_BITS, _SIDES.take(rest), _FRACTIONS.take(rest)
+    fractions: np.ndarray = np.abs(rests)
+    fractions *= 2 * FRACTIONS
+    fractions >>= FRACTION_BITS
+    np.minimum(fractions, FRACTIONS - 1, out=fractions)
+    return fractions
 
 
 def _coded(
@@ -123,10 +125,10 @@ def _coded(
     odds: AdaptingFlags,
     contexts: Int64[np.ndarray, " sites"],
     known: Bool[np.ndarray, " sites"] | None,
-) -> Bool[np.ndarray, " sites"]:
-    """Code flags, then let the odds adapt to them."""
+) -> Int64[np.ndarray, " true"]:
+    """Code flags, let the odds adapt to them, and return where they are True."""
     if not contexts.size:
-        return np.zeros(0, dtype=np.bool_)
-    flags = coder.flags(odds.frequencies(), contexts, known)
-    odds.observe(flags, contexts)
-    return flags
+        return contexts
+    (true,) = coder.flags(odds.frequencies(), contexts, known).nonzero()
+    odds.observe(contexts, contexts[true])
+    return true

@@ -35,14 +35,15 @@ class Decoder:
     ``decoder[10]`` is one frame, uint8 [3, height, width] in [0, 255]; ``decoder[10:20]``, ``decoder[::-1]``
     and ``decoder[[0, 50, 131]]`` are [frames, 3, height, width]. A frame costs one pass through its
     segment's network and comes out with the same bits on the same machine, however it is asked for; across
-    devices values differ by at most 1.
+    devices values differ by at most 1, or as little as ``precision`` says.
 
     Args:
         source: A path, an open binary file, or anything that reads byte ranges.
         device: Where networks run: "cpu", "cuda", "cuda:1".
         precision: Type of the convolutions. "auto" runs those blocks in bfloat16 that the encoder measured
-            to move no byte by more than 1, where the hardware multiplies bfloat16 natively; "bfloat16" runs
-            all of them so, faster, bytes moving by a few at worst; "float32" none.
+            to move hardly a byte by more than 1 and none by more than 2 (docs/conventions.md), where the
+            hardware multiplies bfloat16 natively; "bfloat16" runs all of them so, faster, bytes moving by a
+            few at worst; "float32" none.
 
     Memory that a frame's activations took is kept for the next frame instead of being returned to the system
     (``nervid.hardware.reuse_freed_memory``).

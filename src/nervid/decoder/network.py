@@ -23,7 +23,7 @@ from nervid.models.sizing import embedding_count, parameter_count
 VALUES_PER_BYTE, SPARE_VALUES = 1024, 1 << 20
 """A section of n bytes may hold at most 1024 n + 2**20 numbers; more is refused before allocating. Real ones
 hold below 4 a byte; only constant tensors come near the limit."""
-ROWS_AT_ONCE = 64
+ROWS_AT_ONCE = 32
 """Rows of a frame that are turned into bytes together: few enough to stay in a core's cache."""
 NEVER_HALF = 9
 """Value of ``half_from`` above the number of any network's blocks: all of them run in float32."""
