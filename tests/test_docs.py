@@ -40,7 +40,7 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_the_commands_of_the_readme_are_understood() -> None:
     lines = [line for block in blocks("") for line in block.splitlines() if line.startswith("nervid ")]
-    assert len(lines) == 5
+    assert len(lines) == 6
     for line in lines:
         _parse(shlex.split(line, comments=True)[1:])
 

@@ -18,7 +18,7 @@ from nervid.errors import CorruptSectionError, InputError
 from nervid.fit.trainer import Interrupted
 from tests.encoder.teacher import DIMENSION, Fake, unit
 
-OPTIONS: dict[str, Any] = {"size": "8kB", "epochs": 40, "model": "latent-inr", "align": "fake"}
+OPTIONS: dict[str, Any] = {"size": "8kB", "epochs": 15, "model": "latent-inr", "align": "fake"}
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_no_size_is_refused_for_a_head_of_many_inputs(
         return alignment.inputs
 
     found = []
-    for size in range(2600, 500, -400):
+    for size in range(2600, 500, -600):
         try:
             found.append(inputs(size))
         except InputError:

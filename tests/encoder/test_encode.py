@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import nervid
 from nervid.container import EMBD, MODL, WGHT
@@ -12,6 +13,12 @@ from nervid.encoder.encode import Interrupted
 from nervid.encoder.progress import EncodeProgress
 
 QUICK = nervid.EncodeConfig(size="4kB", epochs=3)
+
+
+@pytest.fixture(scope="module")
+def quick(shared_frames: np.ndarray) -> nervid.Encoded:
+    """The tiny clip as ``QUICK`` encodes it in one go."""
+    return nervid.encode(nervid.read(shared_frames, frame_rate=10), QUICK)
 
 
 def decoder(encoded: nervid.Encoded) -> nervid.Decoder:
@@ -27,19 +34,18 @@ def test_a_clip_goes_in_and_frames_of_its_size_come_out(tiny_clip: nervid.Clip, 
     assert encoded.report.bits_per_pixel == 8 * len(encoded.data) / (8 * 32 * 48)
 
 
-def test_the_reported_quality_is_that_of_the_decoded_frames(tiny_clip: nervid.Clip) -> None:
-    import torch
-
-    encoded = nervid.encode(tiny_clip, QUICK)
+def test_the_reported_quality_is_that_of_the_decoded_frames(
+    tiny_clip: nervid.Clip, quick: nervid.Encoded
+) -> None:
     original = torch.from_numpy(tiny_clip.load()).permute(0, 3, 1, 2)
-    measured = float(nervid.psnr(original, decoder(encoded)[:]).mean())
-    assert encoded.report.psnr_db == pytest.approx(measured, abs=1e-9)
+    measured = float(nervid.psnr(original, decoder(quick)[:]).mean())
+    assert quick.report.psnr_db == pytest.approx(measured, abs=1e-9)
 
 
 @pytest.mark.parametrize("size", [3000, 5000, 9000])
 @pytest.mark.parametrize("model", ["hnerv", "nerv"])
 def test_the_size_is_kept_within_three_percent_below(tiny_clip: nervid.Clip, size: int, model: str) -> None:
-    encoded = nervid.encode(tiny_clip, size=f"{size}B", epochs=6, model=model)
+    encoded = nervid.encode(tiny_clip, size=f"{size}B", epochs=2, model=model)
     assert 0.97 * size <= len(encoded.data) <= size
     assert encoded.report.warnings == ()
 
@@ -48,7 +54,7 @@ def test_the_size_is_kept_within_three_percent_below(tiny_clip: nervid.Clip, siz
 def test_the_size_is_kept_for_other_bits_and_pruned_weights(
     tiny_clip: nervid.Clip, options: dict[str, Any]
 ) -> None:
-    encoded = nervid.encode(tiny_clip, size="5kB", epochs=6, **options)
+    encoded = nervid.encode(tiny_clip, size="5kB", epochs=2, **options)
     assert 0.97 * 5000 <= len(encoded.data) <= 5000
 
 
@@ -63,15 +69,16 @@ def test_a_pruned_file_holds_the_asked_share_of_exact_zeros(tiny_clip: nervid.Cl
     assert sparsity_of(dict(network.named_weights())) >= 0.6 - 1e-3
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tiny_clip: nervid.Clip) -> None:
-    first, second = (nervid.encode(tiny_clip, QUICK).data for _ in range(2))
-    assert first == second
-    assert nervid.encode(tiny_clip, replace(QUICK, seed=2)).data != first
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(
+    tiny_clip: nervid.Clip, quick: nervid.Encoded
+) -> None:
+    assert nervid.encode(tiny_clip, QUICK).data == quick.data
+    assert nervid.encode(tiny_clip, replace(QUICK, seed=2)).data != quick.data
 
 
 @pytest.mark.parametrize("stop_at", [3, 12])
 def test_a_stopped_encoding_goes_on_to_the_same_bytes(
-    tiny_clip: nervid.Clip, tmp_path: Path, stop_at: int
+    tiny_clip: nervid.Clip, quick: nervid.Encoded, tmp_path: Path, stop_at: int
 ) -> None:
     """Once in float weights (5 steps), once while fine-tuning (10)."""
     steps: list[EncodeProgress] = []
@@ -85,12 +92,12 @@ def test_a_stopped_encoding_goes_on_to_the_same_bytes(
         )
     resumed: list[EncodeProgress] = []
     encoded = nervid.encode(tiny_clip, QUICK, workdir=tmp_path / "job", on_progress=resumed.append)
-    assert encoded.data == nervid.encode(tiny_clip, QUICK).data
+    assert encoded.data == quick.data
     assert len(steps) + len(resumed) == 15
 
 
 def test_the_work_folder_goes_only_when_the_result_is_saved(tiny_clip: nervid.Clip, tmp_path: Path) -> None:
-    encoded = nervid.encode(tiny_clip, QUICK, workdir=tmp_path / "job")
+    encoded = nervid.encode(tiny_clip, size="3kB", epochs=1, workdir=tmp_path / "job")
     with pytest.raises(nervid.OutputError):
         encoded.save(tmp_path / "no such folder" / "a.nerv")
     assert (tmp_path / "job").is_dir()
@@ -121,7 +128,7 @@ def test_every_segment_keeps_to_its_share_of_the_size(tiny_frames: np.ndarray) -
     rng = np.random.default_rng(1)
     noise = rng.integers(0, 255, tiny_frames.shape, dtype=np.uint8)
     clip = nervid.read(np.concatenate([np.full_like(tiny_frames, 90), tiny_frames, noise]))
-    encoded = nervid.encode(clip, size="12kB", epochs=6, max_segment_frames=8)
+    encoded = nervid.encode(clip, size="12kB", epochs=2, max_segment_frames=8)
     assert 0.97 * 12_000 <= len(encoded.data) <= 12_000
     with nervid.NervFile.open(io.BytesIO(encoded.data)) as file:
         sizes = [sum(len(file.read(tag, number)) for tag in (MODL, WGHT, EMBD)) for number in range(3)]
@@ -139,7 +146,7 @@ def test_progress_rises_from_segment_to_segment(tiny_clip: nervid.Clip) -> None:
 
 
 def test_a_quality_is_reached_or_the_report_says_so(tiny_clip: nervid.Clip) -> None:
-    reached = nervid.encode(tiny_clip, psnr=12.0, epochs=20)
+    reached = nervid.encode(tiny_clip, psnr=12.0, epochs=5)
     assert reached.report.psnr_db >= 12.0
     assert reached.report.warnings == ()
     missed = nervid.encode(tiny_clip, psnr=40.0, epochs=1)
