@@ -1,7 +1,7 @@
 import pytest
 
 from nervid.encoder.budget import bytes_for_quality, multiplier_of
-from nervid.models.nervid_sizing import LEAST_BYTES
+from nervid.models.nervid_sizing import LEAST_BYTES, usual_bytes, usual_multiplier
 
 
 def test_six_more_halve_the_price_of_a_bit() -> None:
@@ -19,3 +19,11 @@ def test_a_clip_usually_takes_a_quarter_of_a_bit_per_pixel_at_the_neutral_qualit
         4 * bytes_for_quality(60, frames=132, height=160, width=320)
     )
     assert bytes_for_quality(1, frames=1, height=16, width=16) == LEAST_BYTES
+
+
+def test_the_usual_price_of_a_bit_is_that_of_the_usual_size() -> None:
+    pixels = 132 * 160 * 320
+    assert usual_multiplier(0.27 * pixels / 8, pixels=pixels) == pytest.approx(1)
+    for multiplier in (0.03, 1.0, 20.0):
+        size = usual_bytes(multiplier, pixels=pixels)
+        assert usual_multiplier(size, pixels=pixels) == pytest.approx(multiplier)

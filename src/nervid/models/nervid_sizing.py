@@ -56,6 +56,16 @@ def usual_bytes(multiplier: float, *, pixels: int) -> float:
     return float(USUAL_BITS_PER_PIXEL * multiplier**-USUAL_FALL * pixels / 8)
 
 
+def usual_multiplier(size_bytes: float, *, pixels: int) -> float:
+    """Return about what a bit has to cost for a size: the inverse of :func:`usual_bytes`.
+
+    Args:
+        size_bytes: What a clip may take.
+        pixels: frames * height * width.
+    """
+    return float((USUAL_BITS_PER_PIXEL * pixels / 8 / size_bytes) ** (1 / USUAL_FALL))
+
+
 def solve_nervid(*, frames: int, height: int, width: int, budget_bytes: float) -> NervidConfig:
     """Describe the network for a size: the more bytes, the more channels.
 

@@ -6,8 +6,6 @@ from typing import Final
 import torch
 from torch import Tensor
 
-FIRST: Final = 5.0
-"""Cost of a bit per pixel to begin with, in thousandths of squared error; the middle of what clips need."""
 LEAST, MOST = 1e-3, 1e5
 FREE_SHARE: Final = 0.05
 """Share of the steps in which it stays as it is: nothing has a size yet."""
@@ -31,11 +29,14 @@ class Multiplier:
 
     Args:
         aim_bytes: Size wanted of weights and feature grids; None for a cost that stays as it is.
-        first: Cost of a bit to begin with.
+        first: Cost of a bit per pixel to begin with, in thousandths of squared error: the nearer to the one
+            that the clip needs, the less of the fit is spent on another (``usual_multiplier`` of
+            ``nervid.models.nervid_sizing``).
     """
 
-    def __init__(self, aim_bytes: float | None, *, first: float = FIRST) -> None:
+    def __init__(self, aim_bytes: float | None, *, first: float) -> None:
         self._aim = aim_bytes
+        first = min(max(first, LEAST), MOST)
         # Its logarithm, real over reckoned size, the reckoned size's logarithm (0 before there is one) and
         # that one's trend a step: in one tensor, so that a checkpoint holds them.
         self._state = torch.tensor([math.log(first), 1.0, 0.0, 0.0], dtype=torch.float64)

@@ -22,6 +22,7 @@ from nervid.fit.rd.weights import FittedWeights
 from nervid.fit.schedule import learning_rate
 from nervid.fit.trainer import Trainer
 from nervid.models.nervid import Nervid
+from nervid.models.nervid_sizing import usual_multiplier
 
 GRID_RATE: Final = 0.012
 """Adam's learning rate of feature grids, at the schedule's peak."""
@@ -78,7 +79,8 @@ class RateTrainer(Trainer):
             self.multiplier = Multiplier(None, first=plan.multiplier)
         else:
             assert plan.target_bytes is not None
-            self.multiplier = Multiplier(AIM * plan.target_bytes)
+            first = usual_multiplier(plan.target_bytes, pixels=len(frames) * config.height * config.width)
+            self.multiplier = Multiplier(AIM * plan.target_bytes, first=first)
         self._corrected = 0
         self._pixels = len(frames) * config.height * config.width
         self._clock = None if plan.time_limit_seconds is None else Clock(plan.time_limit_seconds)
