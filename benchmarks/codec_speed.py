@@ -16,7 +16,7 @@ from nervid.errors import InputError
 
 QUICK_SIZE: Final = 340_000
 """Most bytes of the quick fits, 0.4 bits per pixel: what that HNeRV takes at 8 bits."""
-QUICK_SECONDS: Final = (5.0, 8.0, 12.0, 19.0, 22.0, 30.0, 60.0)
+QUICK_SECONDS: Final = (5.0, 8.0, 12.0, 19.4, 22.0, 30.0, 60.0)
 """What is asked of ``--time``; one fit from the start for each."""
 QUICK_EPOCHS: Final = {"hnerv": (1, 2, 4, 8, 16)}
 QUICK_DB: Final = 30.09
