@@ -26,7 +26,8 @@ class BackgroundWriter:
         self._is_stopped = self._has_ended = False
         # Guards all of the above, and tells both sides of every change.
         self._changed = threading.Condition()
-        threading.Thread(target=self._run, name="nervid-writer", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="nervid-writer", daemon=True)
+        self._thread.start()
 
     @property
     def unwritten(self) -> int:
@@ -71,8 +72,10 @@ class BackgroundWriter:
                     self._waiting.clear()
                     self._is_stopped = True
                     self._changed.notify_all()
-                    # Not join: interrupted once, it takes a running thread for ended (Python before 3.13).
+                    # Not join alone: interrupted, it takes a running thread for ended (Python < 3.13).
                     self._changed.wait_for(lambda: self._has_ended)
+                # A thread that has said so may still be leaving; an interpreter that ends then aborts.
+                self._thread.join()
                 return
             except KeyboardInterrupt:
                 # One frame is still being encoded; its file may not be closed before that is over.
