@@ -43,7 +43,8 @@ class FittedGrids:
 
     They are kept beside the network because a step changes few of them: moments of a knot that no frame of
     the batch lies next to stay as they are. Gradients are brought back by hand; a step is
-    ``touch``, ``relax``, drawing and its backward pass, ``collect``, ``move``.
+    ``relax``, drawing and its backward pass, ``collect``, ``move``, and ``steps_moved`` once ``log_steps``
+    has changed.
 
     Args:
         grids: Their shapes and spans.
