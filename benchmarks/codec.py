@@ -6,9 +6,10 @@ python -m benchmarks.codec curves --classes 640x360 --networks nervid --preset b
 python -m benchmarks.codec curves --clips city   # some clips: finished ones are kept, nothing is recorded
 python -m benchmarks.codec --smallest            # seconds: toys, nothing is kept
 
-Fetch clips first: ``make clips``. Every encoding runs alone with all cores and stays in out/codec/, so that a
-part goes on where it was stopped. Parts write benchmarks/results/codec_*.json and rows of
-benchmarks/bars.json; ``plots`` draws into docs/images/.
+Fetch clips first: ``make clips``. Every encoding runs alone with all cores, unless ``--workers 2`` lets two
+run side by side in a third less time, and stays in out/codec/, so that a part goes on where it was stopped.
+Parts write benchmarks/results/codec_*.json and rows of benchmarks/bars.json; ``plots`` draws into
+docs/images/.
 """
 
 import argparse
@@ -48,7 +49,7 @@ def measure(parts: Sequence[str], choice: Choice) -> None:
     """
     for part in parts:
         started = time.monotonic()
-        with Runs(WORK, workers=0) as runs:
+        with Runs(WORK, workers=choice.workers if part == "curves" else 0) as runs:
             PARTS[part](Bench(runs=runs, choice=choice, part=part))
         print(f"{part}: {time.monotonic() - started:.0f} seconds", flush=True)
 
@@ -71,6 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--epochs", type=int, help="passes over the frames for hnerv and nerv in curves")
     parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        help="encodings side by side in curves, of one thread each; times are those of one core then",
+    )
+    parser.add_argument(
         "--code", help="take finished encodings of this version of the code, as curves prints it"
     )
     parser.add_argument("--smallest", action="store_true", help="only try that every measurement runs")
@@ -83,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         networks=tuple(options.networks or NETWORKS),
         preset=options.preset,
         epochs=options.epochs,
+        workers=options.workers,
         code=options.code,
     )
     try:

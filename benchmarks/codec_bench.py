@@ -39,6 +39,8 @@ class Choice:
     """Effort of nervid's encodings."""
     epochs: int | None = None
     """Passes over the frames for the papers' networks, instead of those of their class."""
+    workers: int = 0
+    """Encodings side by side, of one thread each, in curves; 0 for one at a time with all cores."""
     code: str | None = None
     """Version of the code of which finished encodings are taken, instead of this one's."""
 
@@ -54,7 +56,7 @@ class Choice:
         for option in ("clips", "classes", "networks"):
             if getattr(self, option) != getattr(usual, option):
                 words += f" --{option} {' '.join(getattr(self, option))}"
-        for option in ("preset", "epochs", "code"):
+        for option in ("preset", "epochs", "workers", "code"):
             if getattr(self, option) != getattr(usual, option):
                 words += f" --{option} {getattr(self, option)}"
         return words

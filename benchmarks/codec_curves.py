@@ -32,6 +32,7 @@ _COLUMNS: Final = (
     "parameters",
     "macs_per_pixel",
     "seconds",
+    "threads",
     "fps",
     "first_frame_ms",
     "device",
@@ -79,7 +80,7 @@ def network_row(
         One row; its lists have a value for each file, by rising size.
     """
     jobs = [Encoding(network=network, size_bytes=size, effort=effort) for size in sizes]
-    files = sorted((encodings.outcome(job, original) for job in jobs), key=_bytes)
+    files = sorted(encodings.outcomes(jobs, original), key=_bytes)
     row: Row = {"clip": original.name, "size": original.size, "frames": len(original.frames)}
     row |= {"network": network, "effort": str(effort), "kB": [file["bytes"] / 1000 for file in files]}
     row |= {key: [file[key] for file in files] for key in _COLUMNS}

@@ -1,10 +1,12 @@
-"""Encodings of the codec benchmark: one at a time, saved, and played by a fresh process."""
+"""Encodings of the codec benchmark: saved, and played by a fresh process."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import torch
 
 import nervid
 from benchmarks.bars import commit
@@ -53,7 +55,7 @@ class Encoding:
 
 
 def encoded(job: Encoding, original: Original, keep_as: Path | None = None, is_apart: bool = True) -> Facts:
-    """Encode a clip with all cores, save it, have it played and measured.
+    """Encode a clip, save it, have it played and measured.
 
     Args:
         job: What is asked for.
@@ -63,7 +65,8 @@ def encoded(job: Encoding, original: Original, keep_as: Path | None = None, is_a
 
     Returns:
         What :func:`benchmarks.codec_play.play` finds, and ``parameters``, ``seconds`` of the call of
-        ``nervid.encode``, ``device``, ``commit``, ``progress``: pairs of seconds and the running PSNR in dB.
+        ``nervid.encode``, ``threads`` that it had, ``device``, ``commit``, ``progress``: pairs of seconds
+        and the running PSNR in dB.
     """
     progress: list[tuple[float, float]] = []
     result = nervid.encode(
@@ -85,6 +88,7 @@ def encoded(job: Encoding, original: Original, keep_as: Path | None = None, is_a
         "ms_ssim": None if played["ms_ssim"] is None else round(played["ms_ssim"], 5),
         "parameters": result.report.parameters,
         "seconds": round(result.report.seconds, 2),
+        "threads": torch.get_num_threads(),
         "device": result.report.device,
         "commit": commit(),
     }
@@ -95,7 +99,7 @@ def encoded(job: Encoding, original: Original, keep_as: Path | None = None, is_a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encodings:
-    """Encodes one after the other and remembers what came out."""
+    """Encodes, as its runs do work, and remembers what came out."""
 
     runs: Runs
     code: str | None = None
@@ -103,12 +107,17 @@ class Encodings:
     is_apart: bool = True
     """Whether fresh processes play the files; not for toys."""
 
-    def outcome(self, job: Encoding, original: Original) -> Facts:
-        """Return what :func:`encoded` finds, which may be known already."""
+    def outcomes(self, jobs: Sequence[Encoding], original: Original) -> list[Facts]:
+        """Return what :func:`encoded` finds for each job, in order; some may be known already."""
         version = self.code or code_version(folders=DECIDING)
-        key = key_of(asdict(job), version, original.content)
-        (facts,) = self.runs.outcomes(encoded, [Run(key=key, arguments=(job, original, None, self.is_apart))])
-        return facts
+        runs = [
+            Run(
+                key=key_of(asdict(job), version, original.content),
+                arguments=(job, original, None, self.is_apart),
+            )
+            for job in jobs
+        ]
+        return self.runs.outcomes(encoded, runs)
 
 
 def _collector(points: list[tuple[float, float]]) -> Callable[[EncodeProgress], None]:

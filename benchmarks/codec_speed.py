@@ -69,7 +69,7 @@ def quick_rows(
     for network, own in efforts.items():
         for effort in own:
             job = Encoding(network=network, size_bytes=size, effort=effort)
-            facts = encodings.outcome(job, original)
+            (facts,) = encodings.outcomes([job], original)
             keys = ("seconds", "psnr_db", "ms_ssim", "bytes", "parameters", "fps", "commit")
             row: Row = {"network": network, "effort": str(effort)} | {key: facts[key] for key in keys}
             rows.append(row)

@@ -313,13 +313,13 @@ def test_an_encoding_is_done_once_for_a_version_of_the_code(
     monkeypatch.setattr(codec_fits, "encoded", encoded)
     job, original = Encoding(network="hnerv", size_bytes=9, effort=Effort(epochs=1)), synthetic(1)
     with Runs(tmp_path, workers=0) as runs:
-        assert Encodings(runs=runs, code="one").outcome(job, original) == {"bytes": 9}
+        assert Encodings(runs=runs, code="one").outcomes([job], original) == [{"bytes": 9}]
     with Runs(tmp_path, workers=0) as runs:
-        Encodings(runs=runs, code="one").outcome(job, original)
+        Encodings(runs=runs, code="one").outcomes([job], original)
         assert done == [9]
-        Encodings(runs=runs, code="other").outcome(job, original)
-        Encodings(runs=runs, code="one").outcome(replace(job, effort=Effort(epochs=2)), original)
-        Encodings(runs=runs, code="one").outcome(job, synthetic(2))
+        Encodings(runs=runs, code="other").outcomes([job], original)
+        Encodings(runs=runs, code="one").outcomes([replace(job, effort=Effort(epochs=2))], original)
+        Encodings(runs=runs, code="one").outcomes([job], synthetic(2))
     assert done == [9, 9, 9, 9]
 
 

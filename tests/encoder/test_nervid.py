@@ -172,3 +172,12 @@ def test_options_that_it_cannot_keep_are_refused(options: dict[str, Any], messag
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("2min", 120), ("1.5 h", 5400)])
 def test_times_are_read_with_their_units(text: str, seconds: float) -> None:
     assert parse_time(text) == seconds
+
+
+def test_a_preset_says_how_many_steps_a_fit_takes(waves: np.ndarray) -> None:
+    seen: list[EncodeProgress] = []
+    nervid.encode(
+        clip_of(waves), model="nervid", size="2500B", preset="ultrafast", on_progress=seen.append
+    )
+    # 20 epochs of 4 steps are fewer than 200; a quarter follows.
+    assert {progress.fit.steps for progress in seen} == {250}

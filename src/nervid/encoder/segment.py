@@ -25,7 +25,7 @@ from nervid.encoder.job import CodedSegment, Job
 from nervid.encoder.start import choose_start
 from nervid.encoder.task import SegmentTask
 from nervid.fit.distributed import ALONE, Ranks, shared_recipe
-from nervid.fit.recipe import PRESETS, RATE_DISTORTION, RECIPES
+from nervid.fit.recipe import PRESETS, RATE_DISTORTION, RATE_DISTORTION_PRESETS, RECIPES
 from nervid.fit.segment import FittedSegment, Hooks, SegmentPlan, fit_segment
 from nervid.fit.trainer import FitProgress
 from nervid.initializations import Initialization
@@ -189,10 +189,12 @@ def plan_segment(task: SegmentTask, budget: float, *, device: str, ranks: Ranks 
     if isinstance(model, NervidConfig) and task.latents:
         model = replace(model, latents=task.least_numbers)
     target = int(budget) - len(canonical_json(model_to_json(model))) - task.latents_bytes
-    effort = PRESETS[config.preset]
+    if isinstance(model, NervidConfig):
+        recipe, effort = RATE_DISTORTION, RATE_DISTORTION_PRESETS[config.preset]
+    else:
+        recipe, effort = RECIPES[config.recipe], PRESETS[config.preset]
     if config.epochs is not None:
         effort = replace(effort, epochs=config.epochs, minimum_steps=1)
-    recipe = RATE_DISTORTION if isinstance(model, NervidConfig) else RECIPES[config.recipe]
     recipe = shared_recipe(recipe, ranks.size)
     if config.optimizer != "auto":
         recipe = replace(recipe, optimizer=config.optimizer)
