@@ -104,6 +104,7 @@ def test_feature_grids_are_not_read_as_embeddings_of_frames(encoded: nervid.Enco
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"size": "9kB", "complexity": 0.01}, "multiply-accumulates a pixel, complexity allows 0.01"),
         ({"size": "900B"}, "need at least 1000 bytes for the smallest nervid network"),
         ({"size": "3kB", "init": "meta"}, "is for the models hnerv and nerv, got nervid"),
         (
@@ -162,6 +163,8 @@ def test_a_higher_quality_takes_more_bytes_for_less_distortion(waves: np.ndarray
         ({"model": "nervid", "quality": 0.5}, "quality must be 1 to 100, got 0.5"),
         ({"model": "nervid", "quality": 50, "size": "1MB"}, "got size and quality"),
         ({"model": "hnerv", "quality": 50}, "quality is for the model nervid, got hnerv; use psnr"),
+        ({"model": "hnerv", "complexity": 5}, "complexity is for the model nervid, got hnerv; omit it"),
+        ({"model": "nervid", "complexity": 0}, "complexity must be above 0 and at most 1000, got 0"),
     ],
 )
 def test_options_that_it_cannot_keep_are_refused(options: dict[str, Any], message: str) -> None:
@@ -176,8 +179,14 @@ def test_times_are_read_with_their_units(text: str, seconds: float) -> None:
 
 def test_a_preset_says_how_many_steps_a_fit_takes(waves: np.ndarray) -> None:
     seen: list[EncodeProgress] = []
-    nervid.encode(
-        clip_of(waves), model="nervid", size="2500B", preset="ultrafast", on_progress=seen.append
-    )
+    nervid.encode(clip_of(waves), model="nervid", size="2500B", preset="ultrafast", on_progress=seen.append)
     # 20 epochs of 4 steps are fewer than 200; a quarter follows.
     assert {progress.fit.steps for progress in seen} == {250}
+
+
+def test_less_arithmetic_makes_a_smaller_network(waves: np.ndarray) -> None:
+    usual, plain = (
+        nervid.encode(clip_of(waves[:2]), model="nervid", size="40kB", epochs=1, complexity=complexity)
+        for complexity in (None, 1)
+    )
+    assert plain.report.parameters < usual.report.parameters

@@ -8,7 +8,7 @@ from nervid.encoder.config import EncodeConfig
 from nervid.errors import InputError
 from nervid.models.config import ModelConfig
 from nervid.models.like import smallest_like, solve_like
-from nervid.models.nervid_sizing import LEAST_BYTES, solve_nervid, usual_bytes
+from nervid.models.nervid_sizing import LEAST_BYTES, USUAL_COMPLEXITY, solve_nervid, usual_bytes
 from nervid.models.sizing import LEAST_LATENT, embedding_count, parameter_count, smallest, solve
 
 EXPECTED_BITS: Final = {2: 1.5, 3: 2.1, 4: 2.9, 5: 3.8, 6: 4.7, 7: 5.7, 8: 6.7}
@@ -61,10 +61,11 @@ def plan_network(
             can be carried over; None for a free choice.
 
     Raises:
-        InputError: If even the smallest network of the family cannot be coded so small; says what it needs.
+        InputError: If even the smallest network of the family cannot be coded so small, or takes more
+            arithmetic than allowed; says what it needs.
     """
     if config.model == "nervid":
-        return _plan_nervid(frames=frames, height=height, width=width, budget_bytes=budget_bytes)
+        return _plan_nervid(config, frames=frames, height=height, width=width, budget_bytes=budget_bytes)
     size = {"frames": frames, "height": height, "width": width, "least_numbers": least_numbers}
     least = _smallest(config, like, **size)
     least_bytes = least_size(config, **size, like=like)
@@ -84,13 +85,21 @@ def plan_network(
     return solve(config.model, **size, parameters=parameters)
 
 
-def _plan_nervid(*, frames: int, height: int, width: int, budget_bytes: float) -> ModelConfig:
+def _plan_nervid(
+    config: EncodeConfig, *, frames: int, height: int, width: int, budget_bytes: float
+) -> ModelConfig:
     if budget_bytes < LEAST_BYTES:
         raise InputError(
             f"{frames} frames of {width}x{height} need at least {LEAST_BYTES} bytes for the smallest nervid "
             f"network, {max(int(budget_bytes), 0)} are left for it; ask for more"
         )
-    return solve_nervid(frames=frames, height=height, width=width, budget_bytes=budget_bytes)
+    return solve_nervid(
+        frames=frames,
+        height=height,
+        width=width,
+        budget_bytes=budget_bytes,
+        complexity=config.complexity or USUAL_COMPLEXITY,
+    )
 
 
 def least_size(

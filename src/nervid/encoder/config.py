@@ -16,6 +16,9 @@ RANDOM, META, PREVIOUS, AUTO = "random", "meta", "previous", "auto"
 DEFAULT_BITS_PER_PIXEL = 0.1
 """Rate when none of bpp, size and psnr is given; the rate around which the papers compare."""
 
+MOST_COMPLEXITY = 1000.0
+"""Most thousands of multiply-accumulates a pixel that can be allowed."""
+
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
 _UNITS = {"": 1, "B": 1, "kB": 1000, "MB": 10**6, "GB": 10**9, "KiB": 1024, "MiB": 2**20, "GiB": 2**30}
 
@@ -39,6 +42,9 @@ class EncodeConfig:
     time: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
     """Time that the encoding may take, such as 90s, 2min or 1h, instead of a preset; only with the model
     nervid. A file made so is not the same twice."""
+    complexity: Annotated[float | None, tyro.conf.arg(metavar="KMAC")] = None
+    """Most arithmetic for a pixel when playing, in thousands of multiply-accumulates (10 unless given); only
+    with the model nervid."""
     model: ModelName = "hnerv"
     """Representation that is fitted."""
     recipe: RecipeName = "quick"
@@ -87,6 +93,12 @@ class EncodeConfig:
             raise InputError(f"quality must be 1 to 100, got {self.quality:g}")
         if self.quality is not None and self.model != "nervid":
             raise InputError(f"quality is for the model nervid, got {self.model}; use psnr, bpp or size")
+        if self.complexity is not None and not 0 < self.complexity <= MOST_COMPLEXITY:
+            raise InputError(
+                f"complexity must be above 0 and at most {MOST_COMPLEXITY:g}, got {self.complexity:g}"
+            )
+        if self.complexity is not None and self.model != "nervid":
+            raise InputError(f"complexity is for the model nervid, got {self.model}; omit it")
         for name in ("bpp", "psnr"):
             value = getattr(self, name)
             if value is not None and not 0 < value < 1000:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from math import prod, sqrt
 from typing import Final
 
+from nervid.errors import InputError
 from nervid.models.config.nervid import NervidConfig
+from nervid.models.sizing import macs_per_pixel
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,12 @@ USUAL_BITS_PER_PIXEL: Final = 0.27
 USUAL_FALL: Final = 2 / 3
 """By what power of their cost they fall: where distortion falls as the root of the rate, as it does about."""
 LEAST_SCALE, MOST_SCALE = 0.25, 1.5
-"""Bounds of the channels as multiples of those of ``Stages``."""
+"""Bounds of the channels as multiples of those of ``Stages``; the upper one grows with the square root of the
+arithmetic that is allowed beyond ``USUAL_COMPLEXITY``."""
+USUAL_COMPLEXITY: Final = 10.0
+"""Thousands of multiply-accumulates a pixel that a network may take unless told otherwise."""
+SHRINK: Final = 0.95
+"""Factor of the channels, again and again, of a network that takes too much arithmetic."""
 MULTIPLE: Final = 8
 """Channels are multiples of it, as matrix units like them."""
 PREVIEW_BYTES: Final = 20_000
@@ -66,8 +73,10 @@ def usual_multiplier(size_bytes: float, *, pixels: int) -> float:
     return float((USUAL_BITS_PER_PIXEL * pixels / 8 / size_bytes) ** (1 / USUAL_FALL))
 
 
-def solve_nervid(*, frames: int, height: int, width: int, budget_bytes: float) -> NervidConfig:
-    """Describe the network for a size: the more bytes, the more channels.
+def solve_nervid(
+    *, frames: int, height: int, width: int, budget_bytes: float, complexity: float = USUAL_COMPLEXITY
+) -> NervidConfig:
+    """Describe the network for a size: the more bytes, the more channels, as far as its arithmetic may go.
 
     The rate of its feature grids is found while fitting; only the network's own share has to be chosen
     before, and little depends on it (docs/log.md).
@@ -77,13 +86,34 @@ def solve_nervid(*, frames: int, height: int, width: int, budget_bytes: float) -
         height: Rows in pixels, 16 to 4096.
         width: Columns in pixels, 16 to 4096.
         budget_bytes: Bytes for weights and feature grids.
+        complexity: Most thousands of multiply-accumulates for a pixel of the frame.
 
     Raises:
-        InputError: If a size is out of range.
+        InputError: If a size is out of range, or the smallest network takes more arithmetic.
     """
     stages = LARGE if height * width >= LARGE_PIXELS else SMALL
-    scale = min(max(sqrt(budget_bytes / USUAL_BYTES), LEAST_SCALE), MOST_SCALE)
-    channels = tuple(max(MULTIPLE, MULTIPLE * round(scale * count / MULTIPLE)) for count in stages.channels)
+    most = MOST_SCALE * max(1.0, sqrt(complexity / USUAL_COMPLEXITY))
+    scale = min(max(sqrt(budget_bytes / USUAL_BYTES), LEAST_SCALE), most)
+    size = {"frames": frames, "height": height, "width": width}
+    while True:
+        channels = tuple(
+            max(MULTIPLE, MULTIPLE * round(scale * count / MULTIPLE)) for count in stages.channels
+        )
+        has_preview = stages is SMALL and budget_bytes >= PREVIEW_BYTES
+        config = _describe(stages, channels, has_preview=has_preview, **size)
+        if (taken := macs_per_pixel(config)) <= 1000 * complexity:
+            return config
+        if max(channels) == MULTIPLE:
+            raise InputError(
+                f"the smallest network for frames of {width}x{height} takes {taken / 1000:.2f} thousand "
+                f"multiply-accumulates a pixel, complexity allows {complexity:g}; allow more"
+            )
+        scale *= SHRINK
+
+
+def _describe(
+    stages: Stages, channels: tuple[int, ...], *, frames: int, height: int, width: int, has_preview: bool
+) -> NervidConfig:
     return NervidConfig(
         frames=frames,
         height=height,
@@ -96,5 +126,5 @@ def solve_nervid(*, frames: int, height: int, width: int, budget_bytes: float) -
         grid_stages=GRID_STAGES,
         grid_channels=GRID_CHANNELS,
         grid_spans=GRID_SPANS,
-        preview=stages is SMALL and budget_bytes >= PREVIEW_BYTES,
+        preview=has_preview,
     )
