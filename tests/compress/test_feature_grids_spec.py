@@ -1,5 +1,6 @@
 """A decoder written from the section "Feature grids" of docs/entropy.md, one site at a time."""
 
+from collections.abc import Iterator
 from math import isqrt
 
 import numpy as np
@@ -9,6 +10,7 @@ from nervid.compress.feature_grids import encode_grids
 from tests.compress.spec_range_decoder import SpecRangeDecoder
 
 Site = tuple[int, int]
+Shape = tuple[int, int, int, int]
 SHARES = {True: [(0, 0, 0, 8), (5, 0, 0, 3), (6, 0, 0, 2)], False: [(0, 3, 3, 2), (3, 2, 2, 1), (4, 2, 1, 1)]}
 
 
@@ -63,16 +65,34 @@ class SpecDecoder(SpecRangeDecoder):
                 sizes[i] = 14 + 2**exponent + (self.field(2**exponent) if exponent else 0)
         return [size if signs.get(i) else -size for i, size in enumerate(sizes)]
 
-    def grid(self, shape: tuple[int, int, int, int]) -> np.ndarray:
+    def grid(self, shape: Shape) -> np.ndarray:
         """Read one grid."""
+        start, *knots = self.knots(shape)
+        return np.stack(knots) if knots else start
+
+    def grids(self, shapes: list[Shape], spans: list[int]) -> list[np.ndarray]:
+        """Read grids whose knots come in the order in which frames need them."""
+        readers = [self.knots(shape) for shape in shapes]
+        found = [[next(reader)] for reader in readers]
+        needs = [
+            (0 if knot == 0 else (knot - 1) * span + 1, number)
+            for number, (shape, span) in enumerate(zip(shapes, spans, strict=True))
+            for knot in range(shape[0])
+        ]
+        for _, number in sorted(needs):
+            found[number].append(next(readers[number]))
+        return [np.stack(knots) if knots else start for start, *knots in found]
+
+    def knots(self, shape: Shape) -> Iterator[np.ndarray]:
+        """Read what was chosen for a grid and yield an array of the shape; then read and yield its knots."""
         knots, channels, rows, columns = shape
         grid = np.zeros(shape, dtype=int)
-        if not grid.size:
-            return grid
-        scales = [self.field(32) for _ in range(channels)]
-        loud = [c for c in range(channels) if scales[c]]
+        scales = [self.field(32) for _ in range(channels)] if grid.size else []
+        loud = [c for c in range(channels) if grid.size and scales[c]]
         if not loud:
-            return grid
+            yield grid
+            yield from grid
+            return
         halvings, is_predicted = divmod(self.field(6), 2)
         passes = [(0, [(0, 0)], 2**halvings, 0)]
         for d in [2 ** (h - 1) for h in range(halvings, 0, -1)]:
@@ -84,6 +104,7 @@ class SpecDecoder(SpecRangeDecoder):
                 weights[first, index] = [self.weight() for _ in range(count)]
         names = ["wrong", "towards", *(f"longer {i}" for i in range(15)), *(f"wider {i}" for i in range(11))]
         odds: dict[str, dict[int, list[int]]] = {name: {} for name in names}
+        yield grid
         silence = {(y, x): 0 for y in range(rows) for x in range(columns)}
         now, before, older, wrong, wrong_before = ({c: dict(silence) for c in loud} for _ in range(5))
         for knot in range(knots):
@@ -146,7 +167,7 @@ class SpecDecoder(SpecRangeDecoder):
                 before[c], wrong_before[c] = dict(now[c]), dict(wrong[c])
                 for (y, x), code in now[c].items():
                     grid[knot, c, y, x] = code
-        return grid
+            yield grid[knot]
 
 
 def drifting(shape: tuple[int, int, int, int], seed: int) -> np.ndarray:
@@ -157,10 +178,10 @@ def drifting(shape: tuple[int, int, int, int], seed: int) -> np.ndarray:
     return np.rint(np.where(c == 1, 0, waves)).astype(np.int16)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_decoder_written_from_the_specification_agrees(seed: int) -> None:
+def hard_grids(seed: int) -> list[np.ndarray]:
+    """Return predictable grids, noise, silence, and none."""
     rng = np.random.default_rng(seed)
-    grids = [
+    return [
         drifting((3, 3, 20, 26), seed),
         drifting((3, 2, 9, 7), seed),
         np.zeros((2, 2, 3, 3), dtype=np.int16),
@@ -169,7 +190,22 @@ def test_a_decoder_written_from_the_specification_agrees(seed: int) -> None:
         np.rint(rng.laplace(0, 300, (2, 1, 5, 4))).clip(-2047, 2047).astype(np.int16),
         np.where(rng.random((4, 2, 6, 6)) < 0.05, 1, 0),
     ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_decoder_written_from_the_specification_agrees(seed: int) -> None:
+    grids = hard_grids(seed)
     decoder = SpecDecoder(encode_grids(grids))
-    for grid in grids:
-        shape = grid.shape
-        np.testing.assert_array_equal(decoder.grid((shape[0], shape[1], shape[2], shape[3])), grid)
+    for grid, shape in zip(grids, shapes_of(grids), strict=True):
+        np.testing.assert_array_equal(decoder.grid(shape), grid)
+
+
+def test_so_it_does_where_knots_come_as_frames_need_them() -> None:
+    grids, spans = hard_grids(3), [4, 1, 7, 2, 9, 3, 2]
+    found = SpecDecoder(encode_grids(grids, spans)).grids(shapes_of(grids), spans)
+    for one, grid in zip(found, grids, strict=True):
+        np.testing.assert_array_equal(one, grid)
+
+
+def shapes_of(grids: list[np.ndarray]) -> list[Shape]:
+    return [(shape[0], shape[1], shape[2], shape[3]) for shape in (grid.shape for grid in grids)]

@@ -1,8 +1,9 @@
 """Search in a file of feature grids: the right frames are found, and none of its feature grids is decoded."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +11,9 @@ import torch
 
 import nervid
 from nervid.cli.main import main
-from nervid.compress.feature_sections import QuantizedFeatureGrid, decode_feature_grids
+from nervid.compress.feature_sections import read_feature_knots
 from nervid.container import ALGN, EMBD, MODL, WGHT, WHOLE_FILE, NervFile
-from nervid.decoder import network
+from nervid.decoder import arriving, network
 from nervid.errors import FormatError
 from nervid.retrieval.aligned import read_aligned
 from nervid.retrieval.query import Query
@@ -65,18 +66,18 @@ def test_vectors_are_the_teachers(path: Path) -> None:
 def test_no_feature_grid_is_decoded_and_no_weight_is_read(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decoded, read = [], []
+    decoded, read = list[int](), list[str]()
     plain_read = NervFile.read
 
-    def decode(data: bytes, shapes: Sequence[tuple[int, int, int, int]]) -> list[QuantizedFeatureGrid]:
-        decoded.append(data)
-        return decode_feature_grids(data, shapes)
+    def read_knots(data: bytes, *order: Any) -> Iterator[Any]:  # noqa: ANN401
+        decoded.append(len(data))
+        return read_feature_knots(data, *order)
 
     def noting(self: NervFile, tag: str, segment: int = WHOLE_FILE) -> bytes:
         read.append(tag)
         return plain_read(self, tag, segment)
 
-    monkeypatch.setattr(network, "decode_feature_grids", decode)
+    monkeypatch.setattr(arriving, "read_feature_knots", read_knots)
     monkeypatch.setattr(NervFile, "read", noting)
     search_with_report(path, Query(text="red"), teacher=ColorTeacher())
     assert set(read) == {ALGN, MODL, EMBD}

@@ -1,7 +1,7 @@
 """Quantized feature grids to bytes and back: steps in front, then one stream of all codes."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nervid.compress.feature_grids import decode_grids, encode_grids, grids_bits
+from nervid.compress.feature_grids import decode_grids, encode_grids, grids_bits, read_knots
+from nervid.compress.knots import KnotPlace
 from nervid.errors import CorruptSectionError
 
 STEP_BYTES = 2
@@ -31,40 +32,74 @@ class QuantizedFeatureGrid:
         return self.codes.to(torch.float32) * self.steps.view(1, -1, 1, 1)
 
 
-def encode_feature_grids(grids: Sequence[QuantizedFeatureGrid]) -> bytes:
+def encode_feature_grids(grids: Sequence[QuantizedFeatureGrid], spans: Sequence[int] | None = None) -> bytes:
     """Return the bytes of the embeddings section of a network with feature grids (docs/format.md).
+
+    Args:
+        grids: In the network's order.
+        spans: Frames from knot to knot of each, to have knots in the order in which frames need them; None
+            to have them grid by grid.
 
     Raises:
         InputError: If a code is out of the coder's range.
     """
     steps = b"".join(grid.steps.numpy().astype("<f2").tobytes() for grid in grids)
-    return steps + encode_grids([grid.codes.numpy() for grid in grids])
+    return steps + encode_grids([grid.codes.numpy() for grid in grids], spans)
 
 
 def decode_feature_grids(
-    data: bytes, shapes: Sequence[tuple[int, int, int, int]]
+    data: bytes, shapes: Sequence[tuple[int, int, int, int]], spans: Sequence[int] | None = None
 ) -> list[QuantizedFeatureGrid]:
     """Undo :func:`encode_feature_grids`.
 
     Args:
         data: The section's payload.
         shapes: Shape of each grid, in order; the caller bounds them.
+        spans: As :func:`encode_feature_grids` had them.
 
     Raises:
         CorruptSectionError: If the bytes do not hold feature grids of these shapes.
     """
+    steps, stream = _split_steps(data, shapes)
+    codes = decode_grids(stream, shapes, spans)
+    return [
+        QuantizedFeatureGrid(torch.from_numpy(array), torch.from_numpy(part))
+        for array, part in zip(codes, steps, strict=True)
+    ]
+
+
+def read_feature_knots(
+    data: bytes, shapes: Sequence[tuple[int, int, int, int]], spans: Sequence[int] | None = None
+) -> Iterator[tuple[KnotPlace, Float[Tensor, "channels rows columns"]]]:
+    """Undo :func:`encode_feature_grids` knot by knot; for the arguments see :func:`decode_feature_grids`.
+
+    Steps are read at once, everything else as it is asked for.
+
+    Returns:
+        Where each knot belongs, and its numbers in float32.
+
+    Raises:
+        CorruptSectionError: As :func:`decode_feature_grids`; from the iterator, too.
+    """
+    steps, stream = _split_steps(data, shapes)
+    columns = [torch.from_numpy(part).view(-1, 1, 1) for part in steps]
+    return (
+        (place, torch.from_numpy(codes).to(torch.float32) * columns[place.grid])
+        for place, codes in read_knots(stream, shapes, spans)
+    )
+
+
+def _split_steps(
+    data: bytes, shapes: Sequence[tuple[int, int, int, int]]
+) -> tuple[list[Float[np.ndarray, " channels"]], bytes]:
+    """Return each grid's steps, and the stream behind them."""
     end = STEP_BYTES * sum(shape[1] for shape in shapes)
     if end > len(data):
         raise CorruptSectionError("feature grids: the section ends early; copy or encode the file again")
     steps = np.frombuffer(data[:end], dtype="<f2").astype(np.float32)
     if not (np.isfinite(steps) & (steps > 0)).all():
         raise CorruptSectionError("feature grids: a step is not positive; encode the file again")
-    codes = decode_grids(data[end:], shapes)
-    bounds = np.cumsum([shape[1] for shape in shapes])[:-1]
-    return [
-        QuantizedFeatureGrid(torch.from_numpy(array), torch.from_numpy(part))
-        for array, part in zip(codes, np.split(steps, bounds), strict=True)
-    ]
+    return np.split(steps, np.cumsum([shape[1] for shape in shapes])[:-1]), data[end:]
 
 
 def join_latents(latents: bytes, grids: bytes) -> bytes:

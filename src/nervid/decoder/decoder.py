@@ -265,6 +265,7 @@ class Decoder:
                 self._file.read(EMBD, segment) if self._file.has(EMBD, segment) else None,
                 frames=self._file.header.segments[segment],
                 initialization=self._initialization,
+                is_gradual=True,
             ).to(self._device)
             first = first_half_block(self._precision, half_from(modl), torch.device(self._device))
             self._networks[segment] = run_in_half(network, first)

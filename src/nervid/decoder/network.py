@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nervid.compress.feature_sections import decode_feature_grids, split_latents
 from nervid.compress.streams import decode_tensors
+from nervid.decoder.arriving import ArrivingGrids
 from nervid.decoder.resample import resample
 from nervid.errors import CorruptSectionError, InputError
 from nervid.initializations import Initialization, base_for
@@ -61,6 +62,7 @@ def load_network(
     *,
     frames: int,
     initialization: Initialization | None = None,
+    is_gradual: bool = False,
 ) -> Representation[Any]:
     """Build a segment's network from its sections.
 
@@ -71,6 +73,8 @@ def load_network(
         frames: Frames of the segment according to the header.
         initialization: The one that the header names, from which WGHT holds changes; None where it names
             none.
+        is_gradual: Whether feature grids, where their order allows it, are decoded no further than the frames
+            that are drawn need; one that is damaged then shows when it is reached.
 
     Returns:
         The network in evaluation mode, float32, channels-last, on the CPU.
@@ -87,11 +91,19 @@ def load_network(
     names = [name for name, _ in network.named_weights()]
     tensors = decode_tensors(wght, [tuple(parameters[name].shape) for name in names])
     values = {name: tensor.values() for name, tensor in zip(names, tensors, strict=True)}
-    values |= _read_embeddings(config, embd)
+    arriving = None
+    if is_gradual and embd is not None and isinstance(config, NervidConfig) and config.interleaved:
+        arriving = ArrivingGrids(config, _without_latents(config, embd))
+        values |= arriving.empty()
+    else:
+        values |= _read_embeddings(config, embd)
     if initialization is not None:
         for name, base in _base(initialization, config).items():
             values[name] = values[name] + base
     network.load_state_dict(values, assign=True)
+    if arriving is not None:
+        assert isinstance(network, Nervid)
+        arriving.fill(network)
     return in_channels_last(network.requires_grad_(False).eval())
 
 
@@ -104,11 +116,15 @@ def _read_embeddings(config: ModelConfig, embd: bytes | None) -> dict[str, Tenso
     if embd is None:
         return {}
     if isinstance(config, NervidConfig):
-        embd = split_latents(embd)[1] if config.latents else embd
-        grids = decode_feature_grids(embd, [grid.shape for grid in config.feature_grids])
+        shapes = [grid.shape for grid in config.feature_grids]
+        grids = decode_feature_grids(_without_latents(config, embd), shapes, config.stored_spans)
         return {f"{GRIDS}.{number}": grid.values().flatten(1) for number, grid in enumerate(grids)}
     (tensor,) = decode_tensors(embd, [(config.frames, *config.embedding_shape)])
     return {EMBEDDINGS: tensor.values()}
+
+
+def _without_latents(config: NervidConfig, embd: bytes) -> bytes:
+    return split_latents(embd)[1] if config.latents else embd
 
 
 def read_embeddings(modl: bytes, embd: bytes, *, frames: int) -> Float[Tensor, "frames numbers"]:

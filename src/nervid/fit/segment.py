@@ -45,8 +45,8 @@ class FittedSegment:
     def sections(self) -> tuple[bytes, bytes | None]:
         """Return the payloads of WGHT and EMBD, None for a network without stored embeddings."""
         wght = encode_tensors(self.weights)
-        if self.grids:
-            return wght, encode_feature_grids(self.grids)
+        if isinstance(self.config, NervidConfig):
+            return wght, encode_feature_grids(self.grids, self.config.stored_spans)
         return wght, encode_tensors(self.embeddings) if self.embeddings else None
 
 

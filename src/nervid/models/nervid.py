@@ -1,6 +1,6 @@
 """Nervid: frame index -> numbers mixed from feature grids -> stages of convolutions -> frame."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import prod
 from typing import cast
 
@@ -199,6 +199,9 @@ class Nervid(Representation[NervidConfig]):
         if not self.grids["0"].is_meta:
             self._draw_weights()
         self.preview = PreviewHead(config.channels[-2]) if config.preview else None
+        self.before_reading: Callable[[int], None] | None = None
+        """Called with the last of the frames whose knots are about to be read, for feature grids that are
+        still being decoded."""
 
     def _draw_weights(self) -> None:
         """Draw fresh weights; on the "meta" device that would load torch's compiler, a second for nothing."""
@@ -209,9 +212,11 @@ class Nervid(Representation[NervidConfig]):
 
     def embed(self, indices: Int64[Tensor, " batch"]) -> Float[Tensor, "batch numbers"]:
         """Return the feature grids at the times of frames ``indices``, each in [0, frames), side by side."""
-        parts = []
+        frames, parts = indices.tolist(), []
+        if self.before_reading is not None:
+            self.before_reading(max(frames))
         for number, grid in enumerate(self._feature_grids):
-            knots, shares = touched_knots(grid, indices.tolist())
+            knots, shares = touched_knots(grid, frames)
             are_neighbors = knots[-1] - knots[0] + 1 == len(knots)
             # One frame's knots are neighbors: as a slice they are not copied.
             touched = self.grids[str(number)][slice(knots[0], knots[-1] + 1) if are_neighbors else knots]

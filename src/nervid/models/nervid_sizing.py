@@ -127,4 +127,5 @@ def _describe(
         grid_channels=GRID_CHANNELS,
         grid_spans=GRID_SPANS,
         preview=has_preview,
+        interleaved=True,
     )

@@ -8,12 +8,11 @@ from torch import Tensor
 
 from nervid.compress.feature_sections import (
     QuantizedFeatureGrid,
-    encode_feature_grids,
     estimate_feature_bytes,
 )
 from nervid.compress.prediction import LARGEST_CODE
 from nervid.compress.quantize import MOST_BITS, SMALLEST_STEP, Grid, quantize
-from nervid.compress.streams import QuantizedTensor, encode_tensors, estimate_bytes
+from nervid.compress.streams import QuantizedTensor, estimate_bytes
 from nervid.fit.rd.grids import FittedGrids
 from nervid.fit.rd.weights import FittedWeights
 
@@ -28,10 +27,6 @@ class StoredTensors:
     def estimate_bytes(self) -> float:
         """Return the size of both sections with an ideal coder, in bytes."""
         return estimate_bytes(self.weights) + estimate_feature_bytes(self.grids)
-
-    def sections(self) -> tuple[bytes, bytes]:
-        """Return the payloads of WGHT and EMBD."""
-        return encode_tensors(self.weights), encode_feature_grids(self.grids)
 
 
 @torch.no_grad()

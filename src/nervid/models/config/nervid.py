@@ -79,6 +79,10 @@ class NervidConfig(RepresentationConfig):
     """Numbers that are stored for each frame beside the feature grids, for search alone: nothing is drawn
     from them. 0 without alignment; a file then does not have this field."""
 
+    interleaved: bool = field(default=False, metadata=left_out_at_default())
+    """Whether a file has the knots of all feature grids in the order in which frames need them, so that the
+    first frame can be drawn before the rest is decoded; else grid by grid, as the first files did."""
+
     @property
     def widths(self) -> tuple[int, ...]:
         """Channels of each stage's map, then the three colors."""
@@ -135,6 +139,11 @@ class NervidConfig(RepresentationConfig):
             return (*layers, LayerShape(last.inputs, outputs, last.kernel, last.sites))
         below = [layer for layer in layers if layer.sites <= self.sites[stage - 1]]
         return (*below[:-1], self._preview_layer(self.sites[stage - 1]))
+
+    @property
+    def stored_spans(self) -> tuple[int, ...] | None:
+        """Spans of the feature grids, if these decide the order of knots in a file; else None."""
+        return self.grid_spans if self.interleaved else None
 
     @property
     def embedding_shape(self) -> tuple[int, ...]:
