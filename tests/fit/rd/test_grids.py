@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ GRIDS = (
     FeatureGrid(stage=1, span=20, shape=(1, 3, 2, 2)),
 )
 FRAMES = 12
+SOFTNESS = 0.4
 NOISE = Noise(200, seed=1, device=torch.device("cpu"))
 
 
@@ -21,7 +24,13 @@ def fitted(seed: int = 1) -> FittedGrids:
 
 
 def relax(grids: FittedGrids, indices: list[int], kind: Relaxation = "straight") -> torch.Tensor:
-    return grids.relax(indices, kind, NOISE, 7, is_counted=True)
+    return grids.relax(indices, kind, NOISE, 7, softness=SOFTNESS, is_counted=True)
+
+
+def softly_rounded(codes: torch.Tensor) -> torch.Tensor:
+    """The formula, for automatic differentiation."""
+    middles = codes.detach().floor() + 0.5
+    return middles + ((codes - middles) / SOFTNESS).tanh() / (2 * math.tanh(1 / (2 * SOFTNESS)))
 
 
 def step(grids: FittedGrids, indices: list[int], rate: float = 0.1) -> None:
@@ -82,14 +91,17 @@ def test_gradients_by_hand_are_those_of_automatic_differentiation(kind: Relaxati
     target = torch.linspace(-1, 1, numbers.numel()).view_as(numbers)
     (numbers - target).square().sum().backward()  # type: ignore[no-untyped-call]
     grids.collect(cost)
-    errors = grids._errors
     scales = torch.repeat_interleave(grids._scales, torch.tensor([9, 9, 4, 4, 4]))
     # Frame 4 is knot 1 of the first grid, of which seven frames are mixed; all twelve are of the second one.
     weights = torch.tensor([12 / 7] * 18 + [1.0] * 12)
     values = torch.cat([grids.values()[0][1].flatten(), grids.values()[1].flatten()]).requires_grad_(True)
     log_steps = grids.log_steps.detach().clone().requires_grad_(True)
     steps = torch.repeat_interleave(log_steps.exp(), torch.tensor([9, 9, 4, 4, 4]))
-    rounded = values / steps + errors
+    codes = values / steps
+    if kind == "noise":
+        rounded = softly_rounded(softly_rounded(codes) + NOISE.at(7, 30))
+    else:
+        rounded = codes + (codes.round() - codes).detach()
     bits = (laplace_bits(rounded, scales) * weights).sum()
     ((rounded * steps - target[0]).square().sum() + cost * bits).backward()  # type: ignore[no-untyped-call]
     torch.testing.assert_close(grids.touched.grad, values.grad, rtol=1e-4, atol=1e-5)

@@ -49,3 +49,16 @@ def test_it_stays_within_bounds(reckoned: float, end: float) -> None:
     for _ in range(1000):
         multiplier.follow(reckoned, step=9, steps=10, taken=4)
     assert multiplier.value == pytest.approx(end)
+
+
+def test_a_forgotten_trend_is_not_followed() -> None:
+    """Half the size from one call to the next reads as a fall, unless the next is to be the first."""
+    falling, fresh = (Multiplier(1000.0, first=FIRST) for _ in range(2))
+    for multiplier in (falling, fresh):
+        multiplier.follow(2000.0, step=500, steps=1000, taken=4)
+    before = fresh.value
+    fresh.forget_trend()
+    for multiplier in (falling, fresh):
+        multiplier.follow(1000.0, step=504, steps=1000, taken=4)
+    assert falling.value < before
+    assert fresh.value == pytest.approx(before)

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from nervid.fit.rd.relaxation import LEAST_SCALE, Noise, bits_and_slope, laplace_bits
+from nervid.fit.rd.relaxation import LEAST_SCALE, Noise, bits_and_slope, laplace_bits, soft_round, softness
 
 
 @pytest.mark.parametrize("scale", [0.05, 0.3, 1.0, 7.5])
@@ -62,3 +62,29 @@ def test_noise_is_uniform_over_one_step_and_the_same_for_the_same_seed() -> None
     assert torch.equal(noise, same.at(5, 10_000))
     assert not torch.equal(noise, one.at(6, 10_000))
     assert not torch.equal(noise, other.at(5, 10_000))
+
+
+@pytest.mark.parametrize("soft", [0.1, 0.4, 3.0])
+def test_soft_rounding_keeps_integers_and_what_lies_half_way(soft: float) -> None:
+    kept = torch.arange(-6, 7, dtype=torch.float64) / 2
+    torch.testing.assert_close(soft_round(kept, soft)[0], kept)
+
+
+def test_the_less_softness_the_nearer_to_rounding() -> None:
+    codes = torch.tensor([-1.7, -0.2, 0.3, 2.4], dtype=torch.float64)
+    # 0.3: 0.5 + tanh(-0.2 / 0.5) / (2 tanh(1)).
+    assert float(soft_round(codes, 0.5)[0][2]) == pytest.approx(0.5 - math.tanh(0.4) / (2 * math.tanh(1.0)))
+    torch.testing.assert_close(soft_round(codes, 0.02)[0], codes.round(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(soft_round(codes, 50.0)[0], codes, atol=1e-3, rtol=0)
+
+
+def test_its_slopes_are_those_of_differences() -> None:
+    codes, nudge = torch.linspace(-2.03, 2.03, 50, dtype=torch.float64), 1e-6
+    ahead, behind = soft_round(codes + nudge, 0.3)[0], soft_round(codes - nudge, 0.3)[0]
+    torch.testing.assert_close(
+        soft_round(codes, 0.3)[1], (ahead - behind) / (2 * nudge), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_softness_falls_along_a_line() -> None:
+    assert [softness(share) for share in (0.0, 0.5, 1.0)] == pytest.approx([0.6, 0.4, 0.2])

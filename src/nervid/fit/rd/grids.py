@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nervid.fit.rd.relaxation import Noise, Relaxation, bits_and_slope
+from nervid.fit.rd.relaxation import Noise, Relaxation, bits_and_slope, soft_round
 from nervid.models.config.nervid import FeatureGrid
 from nervid.models.mixing import mix_knots, touched_knots
 
@@ -74,8 +74,9 @@ class FittedGrids:
         """Values before quantization of the knots that the last :meth:`relax` read, and their gradient."""
         self._touched: list[TouchedKnots] = []
         self._places: list[tuple[int, int]] = []
-        self._steps = self._errors = self._numbers = torch.empty(0)
+        self._steps = self._codes = self._relaxed = self._numbers = torch.empty(0)
         self._slope: Tensor | None = None
+        self._bend: Tensor | None = None
         self.steps_moved()
 
     @property
@@ -112,7 +113,14 @@ class FittedGrids:
 
     @torch.no_grad()
     def relax(
-        self, indices: Sequence[int], kind: Relaxation, noise: Noise, step: int, *, is_counted: bool
+        self,
+        indices: Sequence[int],
+        kind: Relaxation,
+        noise: Noise,
+        step: int,
+        *,
+        softness: float,
+        is_counted: bool,
     ) -> Float[Tensor, "frames numbers"]:
         """Return the numbers of frames ``indices`` with rounding stood in for; gradients end there.
 
@@ -121,27 +129,35 @@ class FittedGrids:
             kind: How.
             noise: Source of noise.
             step: Names the step.
+            softness: Of the roundings before and after noise.
             is_counted: Whether bits are counted and :meth:`collect` is to find gradients of steps.
         """
         self._touch(indices)
         parts = [self._row[first : first + size] for first, size in self._places]
         self.touched = torch.cat(parts).requires_grad_(True)
         self._steps = torch.cat([self._step_maps[each.number] for each in self._touched for _ in each.knots])
-        self._slope, self._errors = None, noise.at(step, len(self.touched))
-        if is_counted or kind == "straight":
-            codes = self.touched / self._steps
-            if kind == "straight":
-                self._errors = codes.round().sub_(codes)
-            if is_counted:
-                self._slope = self._count(codes, len(indices))
-        relaxed = self._by_grid(torch.addcmul(self.touched, self._errors, self._steps))
-        mixed = [mix_knots(part, each.shares) for part, each in zip(relaxed, self._touched, strict=True)]
+        self._codes = codes = self.touched / self._steps
+        self._slope, self._bend = None, None
+        if kind == "straight":
+            relaxed = codes.round()
+        else:
+            before, bend = soft_round(codes, softness)
+            relaxed, slopes = soft_round(before.add_(noise.at(step, len(codes))), softness)
+            self._bend = bend.mul_(slopes)
+        self._relaxed = relaxed
+        if is_counted:
+            self._slope = self._count(codes, relaxed, len(indices))
+        values = self._by_grid(relaxed * self._steps)
+        mixed = [mix_knots(part, each.shares) for part, each in zip(values, self._touched, strict=True)]
         self._numbers = torch.cat(mixed, dim=1).requires_grad_(True)
         return self._numbers
 
     @torch.no_grad()
     def collect(self, cost: float) -> None:
         """Set the gradient of ``touched``, and where bits were counted that of steps.
+
+        With the relaxed code ``r(v / s)`` a number is ``s r``; its derivatives are ``r'`` by the value ``v``
+        and ``s (r - r' v / s)`` by the logarithm of the step ``s``. Of rounding ``r'`` is taken to be 1.
 
         Args:
             cost: Of one bit.
@@ -151,12 +167,14 @@ class FittedGrids:
         gradient = torch.cat(
             [(each.shares.T @ part).flatten() for each, part in zip(self._touched, parts, strict=True)]
         )
-        if self._slope is not None:
-            by_step = gradient * self._errors * self._steps
-            by_step.addcmul_(self._slope, self.touched / self._steps, value=-cost)
-            self.log_steps.grad = torch.cat([part.sum(dim=(0, 2)) for part in self._by_channel(by_step)])
-            gradient.addcdiv_(self._slope, self._steps, value=cost)
-        self.touched.grad = gradient
+        if self._slope is None:
+            self.touched.grad = gradient if self._bend is None else gradient.mul_(self._bend)
+            return
+        by_relaxed = torch.addcmul(self._slope * cost, gradient, self._steps)
+        by_code = by_relaxed if self._bend is None else by_relaxed * self._bend
+        by_step = (gradient * self._relaxed).mul_(self._steps).addcmul_(by_code, self._codes, value=-1)
+        self.log_steps.grad = torch.cat([part.sum(dim=(0, 2)) for part in self._by_channel(by_step)])
+        self.touched.grad = by_code / self._steps
 
     @torch.no_grad()
     def move(self, rate: float) -> None:
@@ -222,22 +240,23 @@ class FittedGrids:
             for part, channels in zip(self._by_grid(row), self._channels, strict=True)
         ]
 
-    def _count(self, codes: Float[Tensor, " touched"], frames: int) -> Float[Tensor, " touched"]:
-        """Count the bits of knots and return the derivative of all grids' bits as these knots tell it.
+    def _count(
+        self, codes: Float[Tensor, " touched"], relaxed: Float[Tensor, " touched"], frames: int
+    ) -> Float[Tensor, " touched"]:
+        """Count the bits of relaxed codes and return the derivative of all grids' bits by these.
 
         It is weighted so that its mean over random batches is that of all knots' bits.
         """
         by_channel = self._by_channel(codes)
         self._scales.lerp_(torch.cat([part.abs().mean(dim=(0, 2)) for part in by_channel]), 1 - SCALE_DECAY)
         slopes = []
-        for part, errors, each, scales in zip(
-            by_channel,
-            self._by_channel(self._errors),
+        for part, each, scales in zip(
+            self._by_channel(relaxed),
             self._touched,
             torch.split(self._scales, self._channels),
             strict=True,
         ):
-            bits, slope = bits_and_slope(part + errors, scales[:, None])
+            bits, slope = bits_and_slope(part, scales[:, None])
             where = [self._first_knots[each.number] + knot for knot in each.knots]
             self._bits[where] = bits.sum(dim=(1, 2))
             share = (each.shares > 0).sum(dim=0) / self._frames_of[where] * (self._frames / frames)

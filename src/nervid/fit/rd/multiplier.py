@@ -55,6 +55,10 @@ class Multiplier:
         """Take note of what the entropy coder makes of a state of the fit, beside what the fit reckons."""
         self._state[1] = min(max(coded_bytes / max(reckoned_bytes, 1.0), 0.25), 4.0)
 
+    def forget_trend(self) -> None:
+        """Take what follows as the first size that is known."""
+        self._state[2:] = 0
+
     def follow(self, reckoned_bytes: float, *, step: int, steps: int, taken: int) -> None:
         """Move by what ``taken`` steps may move it.
 

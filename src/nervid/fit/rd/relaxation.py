@@ -9,7 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 Relaxation = Literal["noise", "straight"]
-"""What stands for rounding while fitting: uniform noise, or rounding whose gradient is the identity's."""
+"""What stands for rounding while fitting: uniform noise, for feature grids between two soft roundings; or
+rounding whose gradient is the identity's."""
+
+FIRST_SOFTNESS, LAST_SOFTNESS = 0.6, 0.2
+"""Softness of soft rounding where noise begins and where it ends; in between it falls along a line
+(docs/log.md)."""
 
 LEAST_SCALE: Final = 0.05
 """Smallest mean magnitude, in steps, that a model of codes has: at it a zero costs 0.00007 bits."""
@@ -37,6 +42,37 @@ class Noise:
         """Return the noise of one step; not to be written to."""
         first = zlib.crc32(f"noise {self._seed} {step}".encode()) % _PLACES
         return self._numbers[first : first + count]
+
+
+def softness(share: float) -> float:
+    """Return the softness of soft rounding after a share of the steps that see noise."""
+    return FIRST_SOFTNESS + (LAST_SOFTNESS - FIRST_SOFTNESS) * share
+
+
+def soft_round(
+    codes: Float[Tensor, "*shape"], softness: float
+) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]:
+    """Return numbers brought nearer to their integers, and the derivative of that by each number.
+
+        m = floor(x) + 1/2,  y = m + tanh((x - m) / softness) / (2 tanh(1 / (2 softness)))
+
+    Integers stay where they are, and so do the numbers half way between. The less softness, the nearer it is
+    to rounding; with much it is the identity.
+
+    Args:
+        codes: Values over their step.
+        softness: Above 0.
+
+    Source:
+        Agustsson and Theis, "Universally Quantized Neural Compression" (arXiv:2006.09952), section 4.1, as C3
+        uses it (Kim et al., arXiv:2312.02753, section 3.1): before and after the noise. C3's noise is not
+        uniform, ours is.
+    """
+    middles = codes.floor().add_(0.5)
+    bent = torch.sub(codes, middles).div_(softness).tanh_()
+    scale = 0.5 / math.tanh(0.5 / softness)
+    slopes = torch.addcmul(torch.ones_like(bent), bent, bent, value=-1).mul_(scale / softness)
+    return middles.add_(bent, alpha=scale), slopes
 
 
 def laplace_bits(

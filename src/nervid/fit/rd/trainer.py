@@ -16,7 +16,7 @@ from nervid.fit.precision import autocast_dtype
 from nervid.fit.rd.clock import Clock
 from nervid.fit.rd.grids import FittedGrids
 from nervid.fit.rd.multiplier import Multiplier
-from nervid.fit.rd.relaxation import Noise, Relaxation
+from nervid.fit.rd.relaxation import Noise, Relaxation, softness
 from nervid.fit.rd.stored import StoredTensors, stored
 from nervid.fit.rd.weights import FittedWeights
 from nervid.fit.schedule import learning_rate
@@ -31,10 +31,10 @@ LEAST_GRID_SHARE: Final = 0.02
 STEP_REACH: Final = 8.0
 """Sum over a fit of Adam's learning rate of the logarithms of quantization steps, as if it stayed at its
 peak: long fits move them slowly."""
-STRAIGHT_STEPS: Final = 800
+STRAIGHT_STEPS: Final = 250
 """Last steps that see rounded numbers; those before see noise. Too many of them let numbers gather where they
 are rounded up as well as down."""
-STRAIGHT_SHARES: Final = (0.1, 0.75)
+STRAIGHT_SHARES: Final = (0.02, 0.4)
 """Bounds of their share of all steps."""
 RATE_EVERY: Final = 4
 """Bits are counted, with that many times the weight, in one of so many steps (NVRC, arXiv:2409.07414)."""
@@ -42,6 +42,9 @@ AIM: Final = 0.985
 """Share of the size that is aimed at: what is a little too large has to be cut, which costs more."""
 CORRECTIONS: Final = 24
 """Times in a fit that the size is asked of the entropy coder."""
+LAST_CORRECTIONS: Final = 12
+"""Times that it is asked in the steps that see rounded numbers: these have other bits than noisy ones, and
+soon nothing moves any more."""
 DISTORTION_SCALE: Final = 1000.0
 """Distortion is counted in thousandths of squared error, so that multipliers are near 1."""
 COLLAPSE_FACTOR: Final = 30.0
@@ -82,6 +85,8 @@ class RateTrainer(Trainer):
             first = usual_multiplier(plan.target_bytes, pixels=len(frames) * config.height * config.width)
             self.multiplier = Multiplier(AIM * plan.target_bytes, first=first)
         self._corrected = 0
+        self._rounded_from = -1
+        """The first step that saw rounded numbers; -1 before."""
         self._pixels = len(frames) * config.height * config.width
         self._clock = None if plan.time_limit_seconds is None else Clock(plan.time_limit_seconds)
         self._log_steps = {"weights": self.weights.log_steps, "grids": self.grids.log_steps}
@@ -125,6 +130,7 @@ class RateTrainer(Trainer):
             tensors["seconds"] = torch.tensor(self._clock.seconds, dtype=torch.float64)
         tensors["multiplier"] = self.multiplier.state_tensor()
         tensors["corrected"] = torch.tensor(self._corrected)
+        tensors["rounded from"] = torch.tensor(self._rounded_from)
         tensors["weight bits"] = torch.tensor(self.weights.bits, dtype=torch.float64)
         return {name: tensor.clone() for name, tensor in tensors.items()} if clone else tensors
 
@@ -140,6 +146,7 @@ class RateTrainer(Trainer):
         self.multiplier.state_tensor().copy_(tensors["multiplier"])
         self.weights.bits = float(tensors["weight bits"])
         self._corrected = int(tensors["corrected"])
+        self._rounded_from = int(tensors["rounded from"])
         if self._clock is not None:
             # A fit that goes back to a good state has not got the time back.
             self._clock.resume(max(self._clock.seconds, float(tensors["seconds"])))
@@ -156,17 +163,24 @@ class RateTrainer(Trainer):
             step, steps=self.steps, peak=1.0, warmup=self.warmup, warmup_start=self.recipe.warmup_start
         )
         scale = self.state.rate_scale
+        straight = min(max(STRAIGHT_STEPS / self.steps, STRAIGHT_SHARES[0]), STRAIGHT_SHARES[1])
+        noisy = step / ((1 - straight) * self.steps)
+        kind: Relaxation = "noise" if noisy < 1 else "straight"
+        if kind == "noise":
+            self._rounded_from = -1
+        elif self._rounded_from < 0:
+            self._rounded_from = step
         is_counted = step % RATE_EVERY == 0
         if is_counted:
             self._follow_size(step)
         self._optimizer.zero_gradients()
         self._step_optimizer.zero_gradients()
         indices = self._indices(step)
-        straight = min(max(STRAIGHT_STEPS / self.steps, STRAIGHT_SHARES[0]), STRAIGHT_SHARES[1])
-        kind: Relaxation = "noise" if step < (1 - straight) * self.steps else "straight"
         noise = self._noise
         self.weights.relax(kind, noise.at(step, self.weights.count), is_counted=is_counted)
-        numbers = self.grids.relax(indices.tolist(), kind, noise, step, is_counted=is_counted)
+        numbers = self.grids.relax(
+            indices.tolist(), kind, noise, step, softness=softness(min(noisy, 1.0)), is_counted=is_counted
+        )
         errors = self._draw(numbers, indices)
         cost = RATE_EVERY * self.multiplier.value / self._pixels / self._ranks.size
         self.weights.collect(cost)
@@ -202,11 +216,18 @@ class RateTrainer(Trainer):
 
     def _follow_size(self, step: int) -> None:
         """Let the multiplier see the size, now and then as the entropy coder has it."""
-        reckoned = self.reckoned_bytes
+        reckoned, is_rounded = self.reckoned_bytes, self._rounded_from >= 0
         # Not a multiple of an interval: a clock changes the number of steps as they are taken.
-        if step - self._corrected >= self.steps / CORRECTIONS:
+        every = self.steps / CORRECTIONS
+        if is_rounded:
+            is_first = self._corrected < self._rounded_from
+            every = 0 if is_first else (self.steps - self._rounded_from) / LAST_CORRECTIONS
+        if step - self._corrected >= every:
             self.multiplier.correct(self.stored().estimate_bytes(), reckoned)
             self._corrected = step
+            if is_rounded:
+                # What is reckoned falls or rises until all knots have been counted again.
+                self.multiplier.forget_trend()
         self.multiplier.follow(reckoned, step=step, steps=self.steps, taken=RATE_EVERY)
 
 
