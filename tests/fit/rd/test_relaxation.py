@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from nervid.fit.rd.relaxation import LEAST_SCALE, Noise, bits_and_slope, laplace_bits, soft_round, softness
+from nervid.fit.rd.relaxation import LEAST_SCALE, Noise, bits_and_slope, laplace_bits, soft_round
 
 
 @pytest.mark.parametrize("scale", [0.05, 0.3, 1.0, 7.5])
@@ -84,7 +84,3 @@ def test_its_slopes_are_those_of_differences() -> None:
     torch.testing.assert_close(
         soft_round(codes, 0.3)[1], (ahead - behind) / (2 * nudge), rtol=1e-5, atol=1e-6
     )
-
-
-def test_softness_falls_along_a_line() -> None:
-    assert [softness(share) for share in (0.0, 0.5, 1.0)] == pytest.approx([0.6, 0.4, 0.2])

@@ -12,10 +12,6 @@ Relaxation = Literal["noise", "straight"]
 """What stands for rounding while fitting: uniform noise, for feature grids between two soft roundings; or
 rounding whose gradient is the identity's."""
 
-FIRST_SOFTNESS, LAST_SOFTNESS = 0.6, 0.2
-"""Softness of soft rounding where noise begins and where it ends; in between it falls along a line
-(docs/log.md)."""
-
 LEAST_SCALE: Final = 0.05
 """Smallest mean magnitude, in steps, that a model of codes has: at it a zero costs 0.00007 bits."""
 _LEAST_PROBABILITY: Final = 1e-9
@@ -42,11 +38,6 @@ class Noise:
         """Return the noise of one step; not to be written to."""
         first = zlib.crc32(f"noise {self._seed} {step}".encode()) % _PLACES
         return self._numbers[first : first + count]
-
-
-def softness(share: float) -> float:
-    """Return the softness of soft rounding after a share of the steps that see noise."""
-    return FIRST_SOFTNESS + (LAST_SOFTNESS - FIRST_SOFTNESS) * share
 
 
 def soft_round(

@@ -16,7 +16,8 @@ from nervid.fit.precision import autocast_dtype
 from nervid.fit.rd.clock import Clock
 from nervid.fit.rd.grids import FittedGrids
 from nervid.fit.rd.multiplier import Multiplier
-from nervid.fit.rd.relaxation import Noise, Relaxation, softness
+from nervid.fit.rd.relaxation import Noise
+from nervid.fit.rd.rounding import RoundingSchedule
 from nervid.fit.rd.stored import StoredTensors, stored
 from nervid.fit.rd.weights import FittedWeights
 from nervid.fit.schedule import learning_rate
@@ -31,11 +32,6 @@ LEAST_GRID_SHARE: Final = 0.02
 STEP_REACH: Final = 8.0
 """Sum over a fit of Adam's learning rate of the logarithms of quantization steps, as if it stayed at its
 peak: long fits move them slowly."""
-STRAIGHT_STEPS: Final = 250
-"""Last steps that see rounded numbers; those before see noise. Too many of them let numbers gather where they
-are rounded up as well as down."""
-STRAIGHT_SHARES: Final = (0.02, 0.4)
-"""Bounds of their share of all steps."""
 RATE_EVERY: Final = 4
 """Bits are counted, with that many times the weight, in one of so many steps (NVRC, arXiv:2409.07414)."""
 AIM: Final = 0.985
@@ -84,6 +80,7 @@ class RateTrainer(Trainer):
             assert plan.target_bytes is not None
             first = usual_multiplier(plan.target_bytes, pixels=len(frames) * config.height * config.width)
             self.multiplier = Multiplier(AIM * plan.target_bytes, first=first)
+        self._rounding = RoundingSchedule(self.multiplier.value)
         self._corrected = 0
         self._rounded_from = -1
         """The first step that saw rounded numbers; -1 before."""
@@ -163,9 +160,7 @@ class RateTrainer(Trainer):
             step, steps=self.steps, peak=1.0, warmup=self.warmup, warmup_start=self.recipe.warmup_start
         )
         scale = self.state.rate_scale
-        straight = min(max(STRAIGHT_STEPS / self.steps, STRAIGHT_SHARES[0]), STRAIGHT_SHARES[1])
-        noisy = step / ((1 - straight) * self.steps)
-        kind: Relaxation = "noise" if noisy < 1 else "straight"
+        kind, softness = self._rounding.at(step, self.steps)
         if kind == "noise":
             self._rounded_from = -1
         elif self._rounded_from < 0:
@@ -179,7 +174,7 @@ class RateTrainer(Trainer):
         noise = self._noise
         self.weights.relax(kind, noise.at(step, self.weights.count), is_counted=is_counted)
         numbers = self.grids.relax(
-            indices.tolist(), kind, noise, step, softness=softness(min(noisy, 1.0)), is_counted=is_counted
+            indices.tolist(), kind, noise, step, softness=softness, is_counted=is_counted
         )
         errors = self._draw(numbers, indices)
         cost = RATE_EVERY * self.multiplier.value / self._pixels / self._ranks.size
