@@ -202,3 +202,19 @@ def test_the_arithmetic_of_a_pixel_has_a_dial(height: int, width: int) -> None:
 def test_arithmetic_below_the_smallest_network_is_refused() -> None:
     with pytest.raises(InputError, match=r"takes 0\.\d+ thousand multiply-accumulates a pixel, complexity"):
         solve_nervid(frames=8, height=64, width=64, budget_bytes=9000, complexity=0.01)
+
+
+@pytest.mark.parametrize(
+    ("budget", "channels"),
+    [
+        (165_000, (8, 8, 4, 4)),
+        (167_000, (16, 16, 8, 8)),
+        (333_000, (32, 32, 16, 16)),
+        (9**9, (32, 32, 16, 16)),
+    ],
+)
+def test_where_bits_abound_feature_grids_get_more_channels(budget: int, channels: tuple[int, ...]) -> None:
+    """302,400 numbers at the least: 67 and 18 knots of 8 channels, and twice 5 of 4."""
+    config = solve_nervid(frames=132, height=160, width=320, budget_bytes=budget)
+    assert config.grid_channels == channels
+    assert config.stored_embedding_count == 302_400 * channels[0] // 8

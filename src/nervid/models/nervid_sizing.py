@@ -30,7 +30,12 @@ LARGE_PIXELS: Final = 480 * 270
 GRID_STAGES: Final = (0, 1, 1, 2)
 GRID_CHANNELS: Final = (8, 8, 4, 4)
 GRID_SPANS: Final = (2, 8, 33, 33)
-"""Stage, channels and span of each feature grid: the larger a map, the fewer knots (docs/log.md)."""
+"""Stage, least channels and span of each feature grid: the larger a map, the fewer knots (docs/log.md)."""
+BYTES_PER_NUMBER: Final = 0.55
+"""Bytes of a size for each number of the feature grids from which on these get twice the channels, so that
+bits go into more numbers instead of finer ones (docs/log.md)."""
+MOST_GRIDS: Final = 4
+"""Most times ``GRID_CHANNELS``; chosen."""
 USUAL_BYTES: Final = 60_000
 """Size of weights and feature grids for which the channels are meant; chosen, untuned."""
 USUAL_BITS_PER_PIXEL: Final = 0.27
@@ -94,7 +99,10 @@ def solve_nervid(
     stages = LARGE if height * width >= LARGE_PIXELS else SMALL
     most = MOST_SCALE * max(1.0, sqrt(complexity / USUAL_COMPLEXITY))
     scale = min(max(sqrt(budget_bytes / USUAL_BYTES), LEAST_SCALE), most)
-    size = {"frames": frames, "height": height, "width": width}
+    size = {"frames": frames, "height": height, "width": width, "grids": 1}
+    numbers = _describe(stages, stages.channels, has_preview=False, **size).stored_embedding_count
+    while size["grids"] < MOST_GRIDS and budget_bytes >= BYTES_PER_NUMBER * size["grids"] * numbers:
+        size["grids"] *= 2
     while True:
         channels = tuple(
             max(MULTIPLE, MULTIPLE * round(scale * count / MULTIPLE)) for count in stages.channels
@@ -112,8 +120,16 @@ def solve_nervid(
 
 
 def _describe(
-    stages: Stages, channels: tuple[int, ...], *, frames: int, height: int, width: int, has_preview: bool
+    stages: Stages,
+    channels: tuple[int, ...],
+    *,
+    frames: int,
+    height: int,
+    width: int,
+    grids: int,
+    has_preview: bool,
 ) -> NervidConfig:
+    """Describe a network whose feature grids have ``grids`` times the least channels."""
     return NervidConfig(
         frames=frames,
         height=height,
@@ -124,7 +140,7 @@ def _describe(
         channels=channels,
         depths=stages.depths,
         grid_stages=GRID_STAGES,
-        grid_channels=GRID_CHANNELS,
+        grid_channels=tuple(grids * count for count in GRID_CHANNELS),
         grid_spans=GRID_SPANS,
         preview=has_preview,
         interleaved=True,
