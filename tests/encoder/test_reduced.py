@@ -48,7 +48,7 @@ def small_sizes(path: Path) -> list[tuple[tuple[int, ...], float]]:
 
 
 def test_half_and_quarter_size_resemble_the_averaged_full_size(waves: np.ndarray, tmp_path: Path) -> None:
-    encoded = nervid.encode(nervid.read(waves), model="nervid", size=f"{SIZE}B", epochs=14)
+    encoded = nervid.encode(nervid.read(waves), model="nervid", size=f"{SIZE}B", epochs=40)
     assert len(encoded.data) <= SIZE
     half, quarter = small_sizes(encoded.save(tmp_path / "a.nerv"))
     assert half[0] == (8, 3, 18, 26)

@@ -213,8 +213,9 @@ class Nervid(Representation[NervidConfig]):
     def embed(self, indices: Int64[Tensor, " batch"]) -> Float[Tensor, "batch numbers"]:
         """Return the feature grids at the times of frames ``indices``, each in [0, frames), side by side."""
         frames, parts = indices.tolist(), []
-        if self.before_reading is not None:
-            self.before_reading(max(frames))
+        # Another thread may forget it meanwhile.
+        if (before_reading := self.before_reading) is not None:
+            before_reading(max(frames))
         for number, grid in enumerate(self._feature_grids):
             knots, shares = touched_knots(grid, frames)
             are_neighbors = knots[-1] - knots[0] + 1 == len(knots)

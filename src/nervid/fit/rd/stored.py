@@ -6,10 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nervid.compress.feature_sections import (
-    QuantizedFeatureGrid,
-    estimate_feature_bytes,
-)
+from nervid.compress.feature_sections import QuantizedFeatureGrid, estimate_feature_bytes
 from nervid.compress.prediction import LARGEST_CODE
 from nervid.compress.quantize import MOST_BITS, SMALLEST_STEP, Grid, quantize
 from nervid.compress.streams import QuantizedTensor, estimate_bytes
