@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from nervid.fit.rd.rounding import RoundingSchedule
@@ -27,10 +29,11 @@ def test_half_way_between_the_prices_lies_half_way_between_the_schedules() -> No
     assert RoundingSchedule(5.0).noisy_steps(5000) == pytest.approx(5000 - 525)
 
 
-def test_softness_falls_along_a_line_and_is_ten_times_as_large_where_bits_are_cheap() -> None:
-    dear, cheap = RoundingSchedule(10.0), RoundingSchedule(2.5)
+def test_softness_falls_along_a_line_and_is_larger_the_cheaper_bits_are() -> None:
+    dear, middling, cheap = (RoundingSchedule(price) for price in (10.0, 5.0, 2.5))
     assert [dear.at(step, 5000)[1] for step in (0, 2375, 4750, 4999)] == pytest.approx([0.6, 0.4, 0.2, 0.2])
-    assert [cheap.at(step, 5000)[1] for step in (0, 2100, 4200)] == pytest.approx([6, 4, 2])
+    assert middling.at(0, 5000)[1] == pytest.approx(1.2)
+    assert cheap.at(0, 5000)[1] == math.inf
 
 
 def test_a_fit_of_one_step_has_a_schedule() -> None:

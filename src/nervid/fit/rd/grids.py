@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from math import prod
+from math import inf, prod
 from typing import Final
 
 import torch
@@ -129,7 +129,7 @@ class FittedGrids:
             kind: How.
             noise: Source of noise.
             step: Names the step.
-            softness: Of the roundings before and after noise.
+            softness: Of the roundings before and after noise, above 0; infinite for noise alone.
             is_counted: Whether bits are counted and :meth:`collect` is to find gradients of steps.
         """
         self._touch(indices)
@@ -140,6 +140,8 @@ class FittedGrids:
         self._slope, self._bend = None, None
         if kind == "straight":
             relaxed = codes.round()
+        elif softness == inf:
+            relaxed = codes + noise.at(step, len(codes))
         else:
             before, bend = soft_round(codes, softness)
             relaxed, slopes = soft_round(before.add_(noise.at(step, len(codes))), softness)

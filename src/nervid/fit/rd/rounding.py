@@ -17,9 +17,8 @@ MOST_SHARE: Final = (0.75, 0.4)
 """Most of them, alike."""
 FIRST_SOFTNESS, LAST_SOFTNESS = 0.6, 0.2
 """Softness of soft rounding, where bits are dear, at the first and at the last step that sees noise; in
-between it falls along a line."""
-LEAST_DEARNESS: Final = 0.1
-"""How dear bits are taken to be at least when softness is divided by it: noise alone is nearly left."""
+between it falls along a line. It is divided by how dear bits are, so that noise alone is left where they are
+cheap."""
 
 
 class RoundingSchedule:
@@ -42,6 +41,8 @@ class RoundingSchedule:
     def at(self, step: int, steps: int) -> tuple[Relaxation, float]:
         """Return what stands for rounding in a step, and the softness of the roundings around noise.
 
+        Softness is infinite, and soft rounding no rounding at all, where bits are cheap.
+
         Args:
             step: Steps taken.
             steps: Of the fit.
@@ -49,7 +50,8 @@ class RoundingSchedule:
         noisy = self.noisy_steps(steps)
         share = min(step / noisy, 1.0)
         softness = FIRST_SOFTNESS + (LAST_SOFTNESS - FIRST_SOFTNESS) * share
-        return "noise" if step < noisy else "straight", softness / max(self.dearness, LEAST_DEARNESS)
+        kind: Relaxation = "noise" if step < noisy else "straight"
+        return kind, softness / self.dearness if self.dearness else math.inf
 
     def _between(self, ends: tuple[float, float]) -> float:
         return ends[0] + (ends[1] - ends[0]) * self.dearness
