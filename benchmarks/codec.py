@@ -3,7 +3,7 @@
 python -m benchmarks.codec                       # more than a day of a quiet machine with two cores
 python -m benchmarks.codec classical             # one part of: classical curves quick encode720 decode plots
 python -m benchmarks.codec curves --classes 640x360 --networks nervid --preset best
-python -m benchmarks.codec curves --clips city   # some clips: finished ones are kept, nothing is recorded
+python -m benchmarks.codec curves --clips city   # some clips; the others stay as an earlier run found them
 python -m benchmarks.codec --smallest            # seconds: toys, nothing is kept
 
 Fetch clips first: ``make clips``. Every encoding runs alone with all cores, unless ``--workers 2`` lets two
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "parts", nargs="*", metavar="PART", help=f"of {' '.join(PARTS)}; all if none is named"
     )
     for option, known, help_text in (
-        ("--clips", NAMES, "only these clips; nothing is recorded then"),
+        ("--clips", NAMES, "only these clips"),
         ("--classes", tuple(CLASSES), "only these sizes of frames"),
         ("--networks", NETWORKS, "only these networks"),
     ):

@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
-from benchmarks.codec_bench import Bench, Choice, Row
-from benchmarks.codec_classical import curves_of
-from benchmarks.codec_clips import Original, read
+from benchmarks.codec_bench import NETWORKS, Bench, Choice, Row, rows_of
+from benchmarks.codec_clips import NAMES, Original, read
 from benchmarks.codec_fits import DECIDING, Effort, Encoding, Encodings
-from benchmarks.codec_tables import bd_row, with_mean
+from benchmarks.codec_tables import MEAN, bd_row, with_mean
 from benchmarks.meta_runs import Facts, code_version
+from nervid.errors import InputError
 
 CRFS: Final = (40.0, 24.0)
 """Settings of x265 whose sizes are the least and the largest that nervid is asked for."""
@@ -88,46 +89,74 @@ def network_row(
 
 
 def curves(bench: Bench) -> None:
-    """Measure networks on every clip of every class, and compare nervid with all others.
+    """Measure networks on clips of every class, and compare them with conventional codecs and one another.
 
-    Written, with the bars, for every class when no clip is left out.
+    A class's file is written after every clip; clips and networks that are left out stay in it as an earlier
+    run found them.
+
+    Raises:
+        InputError: If a clip is missing, or ``classical`` has not been run.
     """
     choice = bench.choice
     print(f"version of the code: {choice.code or code_version(folders=DECIDING)}", flush=True)
     encodings = Encodings(runs=bench.runs, code=choice.code)
     for size_class in choice.classes:
-        found: list[Row] = []
-        compared: dict[str, list[Row]] = {network: [] for network in choice.networks}
         for source in choice.sources:
+            x265 = classical_rows(bench, size_class, source.name)["x265"]
             original = read(source, size_class)
-            own = curves_of(bench.runs, original, size_class)
+            found = []
             for network in choice.networks:
-                sizes, effort = sizes_for(network, own["x265"]), effort_of(network, size_class, choice)
-                own[network] = network_row(encodings, original, network, sizes, effort)
-                found.append(own[network])
-            for network, rows in compared.items():
-                row = {"clip": original.name, "size": original.size, "network": network}
-                rows.append(bd_row(row, own, network, [name for name in ANCHORS if name != network]))
-                print(rows[-1], flush=True)
-        finish(bench, size_class, compared, found)
+                sizes, effort = sizes_for(network, x265), effort_of(network, size_class, choice)
+                found.append(network_row(encodings, original, network, sizes, effort))
+            finish(bench, size_class, found)
 
 
-def finish(
-    bench: Bench, size_class: str, compared: Mapping[str, Sequence[Row]], found: Sequence[Row]
-) -> None:
-    """Add means, write a class's file and keep its bars."""
-    choice, rows = bench.choice, []
-    for network, own in compared.items():
-        rows += with_mean(own, row={"clip": "mean", "network": network})
+def classical_rows(bench: Bench, size_class: str, clip: str) -> dict[str, Row]:
+    """Return what the part ``classical`` found for a clip, by codec.
+
+    Raises:
+        InputError: If it has not been run.
+    """
+    rows = rows_of(bench.results, "classical", "curves")
+    own = {row["codec"]: row for row in rows if (row["class"], row["clip"]) == (size_class, clip)}
+    if not own:
+        raise InputError(f"{bench.results}: no curves of x265 for {clip}; run the part classical first")
+    return own
+
+
+def finish(bench: Bench, size_class: str, found: Sequence[Row]) -> None:
+    """Write curves beside those of earlier runs, compare all; means and bars need every clip."""
+    whole = replace(bench, choice=replace(bench.choice, clips=(), networks=NETWORKS, code=None))
+    name = f"curves_{size_class}_{bench.choice.preset}"
+    known = {_place(row): row for row in (*rows_of(bench.results, name, "curves"), *found)}
+    own = [known[place] for place in sorted(known)]
+    rows: list[Row] = []
+    for network in dict.fromkeys(row["network"] for row in own):
+        compared = [_compared(bench, size_class, row, own) for row in own if row["network"] == network]
+        if len(compared) < len(NAMES):
+            rows += compared
+            continue
+        rows += with_mean(compared, row={"network": network})
+        if network == "nervid":
+            keep_bars(whole, size_class, rows[-1], compared)
     for row in rows:
-        print(row, flush=True)
-    if not choice.has_all_clips:
-        return
-    for row in rows:
-        if row["clip"] == "mean" and row["network"] == "nervid":
-            keep_bars(bench, size_class, row, compared["nervid"])
-    tables = {"rows": rows, "curves": list(found)}
-    bench.write(f"curves_{size_class}_{choice.preset}", tables)
+        if row["clip"] in (MEAN, *(row["clip"] for row in found)):
+            print(row, flush=True)
+    whole.write(name, {"rows": rows, "curves": own})
+
+
+def _place(row: Row) -> tuple[int, int]:
+    """Return where a curve stands in its file."""
+    return NAMES.index(row["clip"]), NETWORKS.index(row["network"])
+
+
+def _compared(bench: Bench, size_class: str, row: Row, own: Sequence[Row]) -> Row:
+    """Compare a curve with all others of its clip."""
+    others = {other["network"]: other for other in own if other["clip"] == row["clip"]}
+    anchors = [name for name in ANCHORS if name != row["network"]]
+    known = classical_rows(bench, size_class, row["clip"]) | others
+    facts = {"clip": row["clip"], "size": row["size"], "network": row["network"]}
+    return bd_row(facts, known, row["network"], anchors)
 
 
 def keep_bars(bench: Bench, size_class: str, mean: Row, clips: Sequence[Row]) -> None:

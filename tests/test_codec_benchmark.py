@@ -18,7 +18,7 @@ from benchmarks.bars import BARS, ROOT, Hardware, load
 from benchmarks.codec_bench import RESULTS, Bench, Choice, rows_of
 from benchmarks.codec_classical import curve
 from benchmarks.codec_clips import CLASSES, NAMES, SOURCES, Shape, Source, chosen, read, synthetic
-from benchmarks.codec_curves import effort_of, finish, sizes_for
+from benchmarks.codec_curves import curves, effort_of, finish, sizes_for
 from benchmarks.codec_fits import Effort, Encoding, Encodings
 from benchmarks.codec_plots import line_of, plot_rates, plots, rates
 from benchmarks.codec_speed import keep_film, keep_played, keep_quick, quick_efforts
@@ -192,25 +192,41 @@ def test_a_mean_lacks_what_one_clip_lacks() -> None:
     }
 
 
-def compared(**percents: float | None) -> list[dict[str, Any]]:
-    values = {f"{name} (%)": value for name, value in percents.items()}
-    return [{"clip": name, "network": "nervid"} | values for name in NAMES]
+def measured(bench: Bench, *, size_class: str = "640x360") -> Bench:
+    """Give the results of conventional codecs: x265 as it is, SVT-AV1 with half its bytes."""
+    rows = [
+        {"class": size_class, "clip": clip, "codec": codec} | curve_of(times)
+        for clip in NAMES
+        for codec, times in (("x265", 1.0), ("svtav1", 0.5))
+    ]
+    replace(bench, part="classical").write("classical", {"curves": rows})
+    return bench
+
+
+def drawn(clip: str, times: float = 1.9, network: str = "nervid") -> dict[str, Any]:
+    return {"clip": clip, "size": "640x360", "network": network} | curve_of(times)
 
 
 def test_means_of_all_clips_are_kept_as_bars(bench: Bench) -> None:
-    clips = compared(x265=90.0, svtav1=120.0, hnerv=-70.0)
-    clips[0]["svtav1 (%)"] = -3.0
-    finish(bench, "640x360", {"nervid": clips}, [curve_of()])
+    measured(bench)
+    found = [drawn(clip) for clip in NAMES]
+    found[0] |= curve_of(0.4)
+    finish(bench, "640x360", [*found, *(drawn(clip, 9.5, "hnerv") for clip in NAMES)])
     assert kept(bench) == {
-        "BD-rate against x265, mean of 8 clips, 640x360, balanced": (90, "<= 100 (stretch 25)", True),
-        "BD-rate against hnerv, mean of 8 clips, 640x360, balanced": (-70, "<= -75 (stretch -85)", False),
+        "BD-rate against x265, mean of 8 clips, 640x360, balanced": (
+            pytest.approx(71.25, abs=0.1),  # seven times +90 %, once -60 %
+            "<= 100 (stretch 25)",
+            True,
+        ),
+        "BD-rate against hnerv, mean of 8 clips, 640x360, balanced": (
+            pytest.approx(-82, abs=0.1),
+            "<= -75 (stretch -85)",
+            True,
+        ),
         "clips on which SVT-AV1 preset 4 needs more bytes, 640x360, balanced": (1, "shown (stretch 4)", True),
     }
-    assert [row["clip"] for row in rows_of(bench.results, "curves_640x360_balanced", "rows")] == [
-        *NAMES,
-        "mean",
-    ]
-    assert rows_of(bench.results, "curves_640x360_balanced", "curves") == [curve_of()]
+    rows = rows_of(bench.results, "curves_640x360_balanced", "rows")
+    assert [row["clip"] for row in rows] == [*NAMES, "mean", *NAMES, "mean"]
     facts = json.loads((bench.results / "codec_curves_640x360_balanced.json").read_text())
     assert facts["command"] == "python -m benchmarks.codec curves"
     assert facts["hardware"]["cores"] >= 1
@@ -218,20 +234,40 @@ def test_means_of_all_clips_are_kept_as_bars(bench: Bench) -> None:
 
 def test_best_has_a_bar_of_its_own_and_x265_only_one_class(bench: Bench) -> None:
     best = replace(bench, choice=Choice(preset="best"))
-    clips = compared(x265=26.0, svtav1=None, hnerv=None)
-    finish(best, "320x180", {"nervid": clips}, [])
+    finish(measured(best, size_class="320x180"), "320x180", [drawn(clip) for clip in NAMES])
     assert list(kept(best)) == ["clips on which SVT-AV1 preset 4 needs more bytes, 320x180, best"]
-    finish(best, "640x360", {"nervid": clips}, [])
+    finish(measured(best), "640x360", [drawn(clip, 1.26) for clip in NAMES])
     assert kept(best)["BD-rate against x265, mean of 8 clips, 640x360, best"] == (
-        26,
+        pytest.approx(26, abs=0.1),
         "<= 25 (stretch -20)",
         False,
     )
 
 
-def test_some_clips_or_toys_leave_nothing(bench: Bench) -> None:
-    some = replace(bench, choice=Choice(clips=("cup",)))
-    finish(some, "640x360", {"nervid": compared(x265=9.0, svtav1=9.0)[:1]}, [])
+def test_clips_are_added_one_by_one_and_measured_again(bench: Bench) -> None:
+    measured(bench)
+    for clip in NAMES[:0:-1]:
+        some = replace(bench, choice=Choice(clips=(clip,), networks=("nervid",), code="ab", workers=2))
+        finish(some, "640x360", [drawn(clip)])
+    assert kept(bench) == {}
+    rows = rows_of(bench.results, "curves_640x360_balanced", "rows")
+    assert [row["clip"] for row in rows] == list(NAMES[1:])
+    finish(bench, "640x360", [drawn(NAMES[1], 3.0), drawn(NAMES[0])])
+    rows = rows_of(bench.results, "curves_640x360_balanced", "rows")
+    assert [row["x265 (%)"] for row in rows] == pytest.approx([90, 200, *6 * [90], 103.75], abs=0.1)
+    assert kept(bench)["BD-rate against x265, mean of 8 clips, 640x360, balanced"][2] is False
+    some = replace(bench, choice=Choice(clips=("cup",), workers=2, code="ab"))
+    finish(some, "640x360", [drawn("cup")])
+    facts = json.loads((bench.results / "codec_curves_640x360_balanced.json").read_text())
+    assert facts["command"] == "python -m benchmarks.codec curves --workers 2"
+
+
+def test_curves_need_those_of_conventional_codecs(bench: Bench) -> None:
+    with pytest.raises(InputError, match="no curves of x265 for bunny; run the part classical first"):
+        curves(bench)
+
+
+def test_toys_leave_nothing(bench: Bench) -> None:
     replace(bench, is_recorded=False).keep("a", 1.0, "dB", ">= 0", True)
     replace(bench, is_recorded=False).write("a", {"rows": []})
     assert list(bench.results.iterdir()) == []
@@ -342,11 +378,11 @@ def test_without_results_there_is_nothing_to_draw(bench: Bench) -> None:
 def test_the_page_shows_a_class_and_a_preset(tmp_path: Path, bench: Bench) -> None:
     written = replace(bench, results=tmp_path / "results")
     written.results.mkdir()
-    finish(written, "640x360", {"nervid": compared(x265=90.0, svtav1=120.0)}, [{"clip": "a"} | curve_of()])
+    finish(measured(written), "640x360", [drawn(clip) for clip in NAMES])
     text = page(tmp_path)
     assert "## The codec nervid, 640x360, balanced" in text
-    assert "| mean | nervid | 90 | 120 |" in text
-    assert "| a | 10, 20, 40, 80 | 28, 31, 34, 37 |" in text
+    assert "| mean |  | nervid | 90 | 9.00 | 280 | 9.00 |" in text
+    assert "| bunny | 640x360 | nervid | 19, 38, 76, 152 | 28, 31, 34, 37 |" in text
 
 
 def test_the_smallest_run_measures_every_part_and_keeps_nothing() -> None:

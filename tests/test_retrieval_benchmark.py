@@ -194,11 +194,13 @@ def test_a_teacher_sees_no_frame_twice_in_two_runs(tmp_path: Path) -> None:
     inner = Counting()
     first = RememberingTeacher(inner, tmp_path)
     wanted = ToyTeacher().images(frames)
-    assert torch.equal(first.images(frames[:4]), wanted[:4])
+    torch.testing.assert_close(first.images(frames[:4]), wanted[:4], rtol=0, atol=1e-5)
     first.save()
     second = RememberingTeacher(inner, tmp_path)
     assert len(second) == 4
-    assert torch.equal(second.images(frames.flip(0)), wanted.flip(0))
+    # A frame's numbers may depend a little on how many are shown beside it.
+    torch.testing.assert_close(second.images(frames.flip(0)), wanted.flip(0), rtol=0, atol=1e-5)
+    assert (wanted - wanted.flip(0)).abs().max() > 1e-2
     assert inner.shown == 6
     # Equal bytes in another shape are another frame.
     assert second.images(frames[:1].reshape(1, 3, 48, 32)).shape == (1, 16)
