@@ -1,15 +1,15 @@
 """The nervid codec beside x264, x265, SVT-AV1, HNeRV and NeRV: bytes at equal PSNR, time, speed of playing.
 
 python -m benchmarks.codec                       # more than a day of a quiet machine with two cores
-python -m benchmarks.codec classical             # one part of: classical curves quick encode720 decode plots
+python -m benchmarks.codec classical             # one part; they run in the order of PARTS
 python -m benchmarks.codec curves --classes 640x360 --networks nervid --preset best
 python -m benchmarks.codec curves --clips city   # some clips; the others stay as an earlier run found them
 python -m benchmarks.codec --smallest            # seconds: toys, nothing is kept
 
 Fetch clips first: ``make clips``. Every encoding runs alone with all cores, unless ``--workers 2`` lets two
-run side by side in a third less time, and stays in out/codec/, so that a part goes on where it was stopped.
-Parts write benchmarks/results/codec_*.json and rows of benchmarks/bars.json; ``plots`` draws into
-docs/images/.
+of curves or ablation run side by side in a third less time, and stays in out/codec/, so that a part goes on
+where it was stopped. Parts write benchmarks/results/codec_*.json and rows of benchmarks/bars.json; ``plots``
+draws into docs/images/.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from benchmarks.codec_ablation import ablation
 from benchmarks.codec_bench import NETWORKS, PRESETS, WORK, Bench, Choice
 from benchmarks.codec_classical import classical
 from benchmarks.codec_clips import CLASSES, NAMES
@@ -32,11 +33,14 @@ from nervid.errors import NervidError
 PARTS: Final[Mapping[str, Callable[[Bench], None]]] = {
     "classical": classical,
     "curves": curves,
+    "ablation": ablation,
     "quick": quick,
     "encode720": encode720,
     "decode": decode,
     "plots": plots,
 }
+SIDE_BY_SIDE: Final = ("curves", "ablation")
+"""Parts whose encodings may share the cores."""
 
 
 def measure(parts: Sequence[str], choice: Choice) -> None:
@@ -49,7 +53,7 @@ def measure(parts: Sequence[str], choice: Choice) -> None:
     """
     for part in parts:
         started = time.monotonic()
-        with Runs(WORK, workers=choice.workers if part == "curves" else 0) as runs:
+        with Runs(WORK, workers=choice.workers if part in SIDE_BY_SIDE else 0) as runs:
             PARTS[part](Bench(runs=runs, choice=choice, part=part))
         print(f"{part}: {time.monotonic() - started:.0f} seconds", flush=True)
 
@@ -75,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--workers",
         type=int,
         default=0,
-        help="encodings side by side in curves, of one thread each; times are those of one core then",
+        help="encodings side by side in curves and ablation, of one thread each; times are then of one core",
     )
     parser.add_argument(
         "--code", help="take finished encodings of this version of the code, as curves prints it"

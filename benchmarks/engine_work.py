@@ -127,7 +127,7 @@ def accuracy(precision: str) -> dict[str, Any]:
     clip = nervid.read(nervid.demo_clip())
     frames = torch.from_numpy(clip.load()).permute(0, 3, 1, 2)
     model = plan_network(
-        EncodeConfig(),
+        EncodeConfig(model="hnerv"),
         frames=len(frames),
         height=frames.shape[2],
         width=frames.shape[3],

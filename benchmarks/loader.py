@@ -157,7 +157,7 @@ def prepare(source: Source, folder: Path) -> dict[str, Path]:
         **{f"GOP {gop}": folder / f"{stem}-{gop}.mp4" for gop in GOPS},
     }
     if not files["nervid"].exists():
-        nervid.encode(clip, bpp=source.bpp, epochs=source.epochs).save(files["nervid"])
+        nervid.encode(clip, model="hnerv", bpp=source.bpp, epochs=source.epochs).save(files["nervid"])
     for gop in GOPS:
         if not files[f"GOP {gop}"].exists():
             write_h264(clip, files[f"GOP {gop}"], gop)

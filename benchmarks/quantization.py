@@ -72,7 +72,7 @@ def main() -> None:
     count, height, width = len(frames), *frames.shape[2:]
 
     def plan(bits: int, sparsity: float, target: int | None) -> SegmentPlan:
-        config = nervid.EncodeConfig(bits=bits, sparsity=sparsity)
+        config = nervid.EncodeConfig(model="hnerv", bits=bits, sparsity=sparsity)
         return SegmentPlan(
             model=plan_network(config, frames=count, height=height, width=width, budget_bytes=BUDGET_BYTES),
             recipe=RECIPES["quick"],

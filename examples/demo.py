@@ -53,7 +53,7 @@ def main() -> None:
         OUT / "bunny.mp4",
         OUT / "bunny.png",
     )
-    encoded = run("encode", source, file, "--model", "nervid", "--bpp", BITS_PER_PIXEL, "--epochs", EPOCHS)
+    encoded = run("encode", source, file, "--bpp", BITS_PER_PIXEL, "--epochs", EPOCHS)
     decoded = run("decode", file, video)
     compared = run("compare", source, file, "--plot", OUT / "plots.png")
     (measured,) = compared["files"]  # type: ignore[misc]

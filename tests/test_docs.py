@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nervid.cli.main import _parse
-from nervid.fit.recipe import PRESETS, Effort
+from nervid.fit.recipe import RATE_DISTORTION_PRESETS, Effort
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
             picture = np.full((48, 64, 3), index, dtype=np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
-    monkeypatch.setitem(PRESETS, "balanced", Effort(epochs=1, minimum_steps=1))
+    monkeypatch.setitem(RATE_DISTORTION_PRESETS, "balanced", Effort(epochs=1, minimum_steps=1))
     code = "\n".join(blocks("python"))
     exec(compile(code, "README.md", "exec"), {})
     assert Path("a.nerv").stat().st_size <= 0.1 * 140 * 48 * 64 / 8

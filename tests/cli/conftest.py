@@ -31,5 +31,5 @@ def clip_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def nerv_path(clip_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("nerv") / "clip.nerv"
-    assert main(["encode", str(clip_path), str(path), "--size", "4kB", "--epochs", "3"]) == 0
+    assert main(["encode", str(clip_path), str(path), "--size", "4kB", "--epochs", "40"]) == 0
     return path

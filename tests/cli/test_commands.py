@@ -24,7 +24,8 @@ def test_encode_prints_one_readable_line_or_json(
     words = ["encode", str(clip_path), str(tmp_path / "a.nerv"), "--size", "4kB", "--epochs", "1"]
     assert main(words) == 0
     printed = capsys.readouterr().out
-    assert "a.nerv: 3.9" in printed
+    size = (tmp_path / "a.nerv").stat().st_size
+    assert f"a.nerv: {size / 1000:.3g} kB ({size} bytes)" in printed
     assert "10 frames 48x32" in printed
     assert main([*words, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
@@ -52,7 +53,7 @@ def test_info_shows_the_files_facts(nerv_path: Path, capsys: pytest.CaptureFixtu
     size = nerv_path.stat().st_size
     assert facts["size_bytes"] == size == sum(facts["section_bytes"].values())
     assert facts["bits_per_pixel"] == 8 * size / (10 * 32 * 48)
-    assert facts["models"] == ["hnerv"]
+    assert facts["models"] == ["nervid"]
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mkv", "out.y4m", "out.npy", "out"])

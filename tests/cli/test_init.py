@@ -22,14 +22,20 @@ def test_a_file_of_changes_tells_what_it_needs_and_is_decoded_with_it(
     clip_path: Path, learned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "a.nerv"
-    words = ["--size", "4kB", "--epochs", "1", "--init", str(learned), "--delta"]
+    words = ["--model", "hnerv", "--size", "4kB", "--epochs", "1", "--init", str(learned), "--delta"]
     assert main(["encode", str(clip_path), str(output), *words]) == 0
     sha256 = initialization(HNERV).sha256
     capsys.readouterr()
     assert main(["info", str(output), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["initialization"] == {"name": "learned", "sha256": sha256}
-    assert facts["provenance"]["options"] == {"size": "4kB", "epochs": 1, "init": "learned", "delta": True}
+    assert facts["provenance"]["options"] == {
+        "model": "hnerv",
+        "size": "4kB",
+        "epochs": 1,
+        "init": "learned",
+        "delta": True,
+    }
     assert main(["info", str(output)]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert f"initialization learned, needed for decoding its SHA-256 {sha256}" in shown
@@ -51,8 +57,12 @@ def test_a_file_without_changes_needs_nothing(nerv_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["--init", "none.safetensors"], "got 'none.safetensors': no such file"),
+        (["--init", "none.safetensors", "--model", "hnerv"], "got 'none.safetensors': no such file"),
         (["--init", "LEARNED", "--model", "nerv"], "an initialization of hnerv, wanted one of nerv"),
+        (
+            ["--init", "LEARNED"],
+            "is for the models hnerv and nerv, got nervid; use init random or previous, or",
+        ),
         (["--delta"], "delta stores changes from an initialization, got init random"),
         (["--delta", "--init", "previous"], "got init previous"),
     ],

@@ -34,5 +34,5 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def path(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    encoded = nervid.encode(nervid.read(source), size="9kB", epochs=3, max_segment_frames=5)
+    encoded = nervid.encode(nervid.read(source), model="hnerv", size="9kB", epochs=3, max_segment_frames=5)
     return encoded.save(tmp_path_factory.mktemp("nerv") / "video.nerv")

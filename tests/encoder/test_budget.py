@@ -13,13 +13,13 @@ from nervid.encoder.budget import (
     plan_network,
     stored_count,
 )
-from nervid.encoder.config import EncodeConfig
+from nervid.encoder.config import EncodeConfig, ModelName
 from nervid.errors import InputError
 from nervid.models.sizing import smallest
 
 
-def plan(budget_bytes: float, **options: object) -> int:
-    config = EncodeConfig(**options)  # type: ignore[arg-type]
+def plan(budget_bytes: float, model: ModelName = "hnerv", bits: int = 6) -> int:
+    config = EncodeConfig(model=model, bits=bits)
     return stored_count(plan_network(config, frames=48, height=180, width=320, budget_bytes=budget_bytes))
 
 
@@ -29,7 +29,7 @@ def test_more_bytes_and_fewer_bits_give_more_parameters() -> None:
 
 
 @pytest.mark.parametrize("model", ["nerv", "hnerv"])
-def test_a_size_below_the_smallest_network_is_refused_with_what_it_needs(model: str) -> None:
+def test_a_size_below_the_smallest_network_is_refused_with_what_it_needs(model: ModelName) -> None:
     with pytest.raises(
         InputError, match=rf"need at least \d+ bytes for the smallest {model} network, 100 are"
     ):

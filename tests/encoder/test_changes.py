@@ -71,7 +71,9 @@ def test_pruned_changes_leave_the_learned_weights(
 def test_a_file_of_changes_says_what_it_needs_where_that_is_missing(
     tiny_clip: nervid.Clip, files: dict[str, Path], tmp_path: Path
 ) -> None:
-    encoded = nervid.encode(tiny_clip, size="6kB", epochs=1, init=str(files["hnerv"]), delta=True)
+    encoded = nervid.encode(
+        tiny_clip, model="hnerv", size="6kB", epochs=1, init=str(files["hnerv"]), delta=True
+    )
     path = encoded.save(tmp_path / "a.nerv")
     sha256 = hashlib.sha256(files["hnerv"].read_bytes()).hexdigest()
     files["hnerv"].unlink()
@@ -88,7 +90,7 @@ def test_a_file_of_changes_says_what_it_needs_where_that_is_missing(
 def test_another_network_than_the_initializations_is_damage(
     tiny_clip: nervid.Clip, learned: dict[str, Initialization], files: dict[str, Path]
 ) -> None:
-    plain = nervid.encode(tiny_clip, size="6kB", epochs=1)
+    plain = nervid.encode(tiny_clip, model="hnerv", size="6kB", epochs=1)
     with nervid.NervFile.open(io.BytesIO(plain.data)) as file:
         payloads = file.read(MODL, 0), file.read(WGHT, 0), file.read(EMBD, 0)
     with pytest.raises(
@@ -98,6 +100,8 @@ def test_another_network_than_the_initializations_is_damage(
 
 
 def test_a_quality_can_be_asked_for(tiny_clip: nervid.Clip, files: dict[str, Path]) -> None:
-    encoded = nervid.encode(tiny_clip, psnr=10.0, epochs=1, init=str(files["hnerv"]), delta=True)
+    encoded = nervid.encode(
+        tiny_clip, model="hnerv", psnr=10.0, epochs=1, init=str(files["hnerv"]), delta=True
+    )
     assert encoded.report.psnr_db >= 10.0
     assert header_of(encoded).initialization is not None

@@ -12,7 +12,7 @@ from nervid.container import EMBD, MODL, WGHT
 from nervid.encoder.encode import Interrupted
 from nervid.encoder.progress import EncodeProgress
 
-QUICK = nervid.EncodeConfig(size="4kB", epochs=3)
+QUICK = nervid.EncodeConfig(model="hnerv", size="4kB", epochs=3)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_the_size_is_kept_within_three_percent_below(tiny_clip: nervid.Clip, siz
 def test_the_size_is_kept_for_other_bits_and_pruned_weights(
     tiny_clip: nervid.Clip, options: dict[str, Any]
 ) -> None:
-    encoded = nervid.encode(tiny_clip, size="5kB", epochs=2, **options)
+    encoded = nervid.encode(tiny_clip, model="hnerv", size="5kB", epochs=2, **options)
     assert 0.97 * 5000 <= len(encoded.data) <= 5000
 
 
@@ -63,7 +63,7 @@ def test_a_pruned_file_holds_the_asked_share_of_exact_zeros(tiny_clip: nervid.Cl
     from nervid.container import NervFile
     from nervid.decoder.network import load_network
 
-    encoded = nervid.encode(tiny_clip, size="5kB", epochs=2, sparsity=0.6)
+    encoded = nervid.encode(tiny_clip, model="hnerv", size="5kB", epochs=2, sparsity=0.6)
     with NervFile.open(io.BytesIO(encoded.data)) as file:
         network = load_network(file.read(MODL, 0), file.read(WGHT, 0), file.read(EMBD, 0), frames=8)
     assert sparsity_of(dict(network.named_weights())) >= 0.6 - 1e-3
@@ -128,7 +128,7 @@ def test_every_segment_keeps_to_its_share_of_the_size(tiny_frames: np.ndarray) -
     rng = np.random.default_rng(1)
     noise = rng.integers(0, 255, tiny_frames.shape, dtype=np.uint8)
     clip = nervid.read(np.concatenate([np.full_like(tiny_frames, 90), tiny_frames, noise]))
-    encoded = nervid.encode(clip, size="12kB", epochs=2, max_segment_frames=8)
+    encoded = nervid.encode(clip, model="hnerv", size="12kB", epochs=2, max_segment_frames=8)
     assert 0.97 * 12_000 <= len(encoded.data) <= 12_000
     with nervid.NervFile.open(io.BytesIO(encoded.data)) as file:
         sizes = [sum(len(file.read(tag, number)) for tag in (MODL, WGHT, EMBD)) for number in range(3)]

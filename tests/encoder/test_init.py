@@ -45,17 +45,17 @@ def test_auto_goes_without_an_initialization_where_none_ships_but_not_for_change
 ) -> None:
     for module in ("nervid.initializations.library", "nervid.encoder.named"):
         monkeypatch.setattr(f"{module}.shipped_file", lambda family: tmp_path / "none")
-    encoded = nervid.encode(tiny_clip, size="4kB", init="auto", epochs=1)
+    encoded = nervid.encode(tiny_clip, model="hnerv", size="4kB", init="auto", epochs=1)
     assert "initialization" not in header_of(encoded).provenance
     for options in ({"init": "auto", "delta": True}, {"init": "meta"}):
         with pytest.raises(InputError, match="no initialization of hnerv ships with this nervid"):
-            nervid.encode(tiny_clip, size="4kB", **options)
+            nervid.encode(tiny_clip, model="hnerv", size="4kB", **options)
 
 
 def test_another_file_under_the_same_path_starts_the_work_afresh(
     tiny_clip: nervid.Clip, files: dict[str, Path], learned: dict[str, Initialization], tmp_path: Path
 ) -> None:
-    config = nervid.EncodeConfig(size="6kB", epochs=1, init=str(files["hnerv"]))
+    config = nervid.EncodeConfig(model="hnerv", size="6kB", epochs=1, init=str(files["hnerv"]))
     first = nervid.encode(tiny_clip, config, workdir=tmp_path / "job")
     resumed: list[EncodeProgress] = []
     nervid.encode(tiny_clip, config, workdir=tmp_path / "job", on_progress=resumed.append)
@@ -77,6 +77,10 @@ def test_another_file_under_the_same_path_starts_the_work_afresh(
         ),
         ({"init": "BROKEN"}, "the file is damaged, copy it again"),
         ({"init": "OTHER"}, "is not an initialization; name a file made for --init"),
+        (
+            {"init": "NERV", "model": "nervid"},
+            "got nervid; use init random or previous, or add the model hnerv",
+        ),
         ({"init": "previous", "model": "latent-inr"}, "is for the models hnerv and nerv, got latent-inr"),
         ({"delta": True}, "delta stores changes from an initialization, got init random; use init meta"),
         ({"delta": True, "init": "previous"}, "got init previous; use init meta, auto or a file"),
@@ -88,7 +92,7 @@ def test_a_start_that_is_none_is_one_line_before_any_fitting(
     (tmp_path / "other").write_bytes(b"words")
     (tmp_path / "broken").write_bytes(files["hnerv"].read_bytes()[:-1])
     paths = {"NERV": files["nerv"], "BROKEN": tmp_path / "broken", "OTHER": tmp_path / "other"}
-    options = {
+    options = {"model": "hnerv"} | {
         name: str(paths[value]) if name == "init" and value in paths else value
         for name, value in options.items()
     }
@@ -102,4 +106,4 @@ def test_a_start_whose_smallest_network_is_too_large_says_what_it_needs(
     tiny_clip: nervid.Clip, files: dict[str, Path]
 ) -> None:
     with pytest.raises(InputError, match=r"need at least \d+ bytes for the smallest hnerv network"):
-        nervid.encode(tiny_clip, size="900B", init=str(files["hnerv"]))
+        nervid.encode(tiny_clip, model="hnerv", size="900B", init=str(files["hnerv"]))

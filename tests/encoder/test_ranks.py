@@ -20,7 +20,7 @@ def command(folder: Path, name: str, *words: str) -> list[str]:
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     # Without -- torchrun takes nervid's --start for an abbreviation of its own --start-method.
     encode = ["-m", "--", "nervid", "encode", str(folder / "clip.npy"), str(folder / name), "--size", "4kB"]
-    return [*launch, *encode, "--recipe", "hnerv", "--device", "cpu", *words]
+    return [*launch, *encode, "--model", "hnerv", "--recipe", "hnerv", "--device", "cpu", *words]
 
 
 def run(words: list[str]) -> subprocess.CompletedProcess[str]:
@@ -41,7 +41,15 @@ def test_two_ranks_write_one_file_like_that_of_one_process(folder: Path, tiny_cl
     data = (folder / "a.nerv").read_bytes()
     assert 0.97 * 4000 <= len(data) <= 4000
     assert sorted(path.name for path in folder.iterdir()) == ["a.nerv", "clip.npy"]
-    alone = nervid.encode(tiny_clip, size="4kB", recipe="hnerv", epochs=4, precision="float32", device="cpu")
+    alone = nervid.encode(
+        tiny_clip,
+        model="hnerv",
+        recipe="hnerv",
+        size="4kB",
+        epochs=4,
+        precision="float32",
+        device="cpu",
+    )
     with nervid.open(io.BytesIO(data)) as shared, nervid.open(io.BytesIO(alone.data)) as expected:
         difference = (shared[:].float() - expected[:].float()).abs()
     # A weight that lies between two codes may fall to either, so single bytes may move further.

@@ -30,7 +30,7 @@ def two(tiny_frames: np.ndarray) -> nervid.Clip:
     return nervid.read(np.concatenate([tiny_frames[:4], tiny_frames[3::-1]]))
 
 
-CHAIN = nervid.EncodeConfig(size="6kB", epochs=2, max_segment_frames=4, init="previous")
+CHAIN = nervid.EncodeConfig(model="hnerv", size="6kB", epochs=2, max_segment_frames=4, init="previous")
 
 
 @pytest.fixture(scope="module")

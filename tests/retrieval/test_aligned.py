@@ -33,9 +33,9 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve frames in three segments, encoded, then given a head of random numbers."""
     frames = np.random.default_rng(0).integers(0, 256, (12, 3, 32, 48), dtype=np.uint8)
     folder = tmp_path_factory.mktemp("aligned")
-    plain = nervid.encode(nervid.read(frames, frame_rate=2), size="9kB", epochs=1, max_segment_frames=5).save(
-        folder / "plain.nerv"
-    )
+    plain = nervid.encode(
+        nervid.read(frames, frame_rate=2), model="hnerv", size="9kB", epochs=1, max_segment_frames=5
+    ).save(folder / "plain.nerv")
     torch.manual_seed(0)
     head = AlignmentHead(quantized(torch.randn(24, 12)), quantized(torch.randn(24) / 10))
     alignment = StoredAlignment(RECORD, head)

@@ -37,22 +37,23 @@ class EncodeConfig:
     """What a bit is worth, found in one fit: 6 more halve its price, which gains about 1 dB; only with the
     model nervid."""
     preset: PresetName = "balanced"
-    """Effort: ultrafast 30 epochs, fast 100, balanced 300, best 1200; of nervid 20, 64, 200 and 1200, for 132
-    frames of 640x360 about 1, 3, 10 and 60 minutes of two cores."""
+    """Effort, in passes over the frames: ultrafast 20, fast 64, balanced 200, best 1200, for 132 frames of
+    640x360 about 1, 3, 10 and 60 minutes of two cores; the papers' models 30, 100, 300 and 1200."""
     time: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
     """Time that the encoding may take, such as 90s, 2min or 1h, instead of a preset; only with the model
     nervid. A file made so is not the same twice."""
     complexity: Annotated[float | None, tyro.conf.arg(metavar="KMAC")] = None
     """Most arithmetic for a pixel when playing, in thousands of multiply-accumulates (10 unless given); only
     with the model nervid."""
-    model: ModelName = "hnerv"
-    """Representation that is fitted."""
+    model: ModelName = "nervid"
+    """Representation that is fitted: nervid is ours, the others are the papers'."""
     recipe: RecipeName = "quick"
-    """Loss, optimizer and schedule: quick is ours, nerv and hnerv are as published."""
+    """Loss, optimizer and schedule of the papers' models: quick is ours, nerv and hnerv are as published."""
     init: Annotated[str, tyro.conf.arg(metavar="random|meta|previous|auto|FILE")] = RANDOM
     """Weights to start from: random; meta, learned over many clips, or a FILE of such; previous, those of the
     segment before; auto, whichever of the three fits each segment best after 20 steps. previous and auto fit
-    segments one after the other, on one device. Not with latent-inr; with nervid random and previous."""
+    segments one after the other, on one device. For the models hnerv and nerv; nervid knows random and
+    previous, latent-inr random."""
     delta: bool = False
     """Store weights as changes from those of --init meta or FILE (with auto: meta), which a player then
     needs too."""
@@ -67,9 +68,10 @@ class EncodeConfig:
     epochs: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Passes over the frames instead of the preset's."""
     bits: Annotated[int, tyro.conf.arg(metavar="N")] = 6
-    """Bits per weight before entropy coding, 2 to 8; more where these leave the asked size unused."""
+    """Bits per weight of the papers' models before entropy coding, 2 to 8; more where these leave the asked
+    size unused."""
     sparsity: Annotated[float, tyro.conf.arg(metavar="SHARE")] = 0.0
-    """Share of the weights pruned to zero, in [0, 1)."""
+    """Share of the papers' models' weights pruned to zero, in [0, 1)."""
     max_segment_frames: Annotated[int, tyro.conf.arg(metavar="N")] = 240
     """Most frames that share a network; memory holds one such segment per device."""
     seed: Annotated[int, tyro.conf.arg(metavar="N")] = 1
@@ -118,13 +120,14 @@ class EncodeConfig:
             for name, default in (("recipe", "quick"), ("bits", 6), ("sparsity", 0.0)):
                 if getattr(self, name) != default:
                     raise InputError(
-                        f"{name} is not for the model nervid, which finds bits and zeros itself; omit it"
+                        f"{name} is not for the model nervid, which finds bits and zeros itself; omit it, or "
+                        "add the model hnerv"
                     )
         possible = {"nervid": (RANDOM, PREVIOUS), "hnerv": None, "nerv": None}.get(self.model, (RANDOM,))
         if possible is not None and self.init not in possible:
             raise InputError(
                 f"init {self.init} is for the models hnerv and nerv, got {self.model}; use init "
-                f"{' or '.join(possible)}"
+                f"{' or '.join(possible)}, or add the model hnerv"
             )
         if self.delta and self.init in (RANDOM, PREVIOUS):
             raise InputError(
