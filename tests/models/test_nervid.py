@@ -8,30 +8,9 @@ from nervid.errors import FormatError, InputError
 from nervid.models.config import NervidConfig, embedding_count, from_json, parameter_count, to_json
 from nervid.models.config.nervid import FeatureGrid
 from nervid.models.mixing import mix_knots, touched_knots
-from nervid.models.nervid import Nervid
 from nervid.models.nervid_sizing import solve_nervid
-from nervid.models.registry import build
 from nervid.models.sizing import macs_per_pixel
-
-CONFIG = NervidConfig(
-    frames=10,
-    height=20,
-    width=30,
-    base_height=3,
-    base_width=4,
-    strides=(2, 2, 2),
-    channels=(8, 6, 4),
-    depths=(1, 0, 2),
-    grid_stages=(0, 0, 2),
-    grid_channels=(3, 2, 1),
-    grid_spans=(3, 10, 4),
-)
-
-
-def network(config: NervidConfig = CONFIG) -> Nervid:
-    built = build(config, seed=1)
-    assert isinstance(built, Nervid)
-    return built
+from tests.models.nervid_samples import CONFIG, network
 
 
 def test_parameters_are_those_of_projections_residual_convolutions_and_enlarging() -> None:

@@ -1,36 +1,21 @@
 """What playing a nervid network does differently from fitting it, and that it draws the same."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
-from nervid.models.config import NervidConfig
 from nervid.models.config.base import Activation
 from nervid.models.mixing import touched_knots
 from nervid.models.nervid import Nervid
-from nervid.models.registry import build, build_empty
+from nervid.models.registry import build_empty
+from tests.models.nervid_samples import CONFIG, network
 
 
-def config(activation: Activation = "gelu") -> NervidConfig:
-    return NervidConfig(
-        frames=10,
-        height=20,
-        width=30,
-        base_height=3,
-        base_width=4,
-        strides=(2, 2, 2),
-        channels=(8, 6, 4),
-        depths=(1, 0, 2),
-        grid_stages=(0, 0, 2),
-        grid_channels=(3, 2, 1),
-        grid_spans=(3, 10, 4),
-        activation=activation,
-    )
-
-
-def network(activation: Activation = "gelu") -> Nervid:
-    built = build(config(activation), seed=1)
-    assert isinstance(built, Nervid)
+def drawing(activation: Activation = "gelu") -> Nervid:
+    """A network whose feature grids are random too."""
+    built = network(replace(CONFIG, activation=activation))
     for grid in built.grids.values():
         nn.init.normal_(grid, generator=torch.Generator().manual_seed(2))
     return built
@@ -38,17 +23,17 @@ def network(activation: Activation = "gelu") -> Nervid:
 
 def test_an_empty_network_draws_no_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     # On the "meta" device that loads torch's compiler: a second before the first frame.
-    drawn = network()
+    drawn = drawing()
     monkeypatch.setattr(nn.init, "kaiming_normal_", lambda *_, **__: pytest.fail("weights were drawn"))
     monkeypatch.setattr(nn.init, "normal_", lambda *_, **__: pytest.fail("weights were drawn"))
-    empty = build_empty(config())
+    empty = build_empty(CONFIG)
     assert {parameter.device.type for parameter in empty.parameters()} == {"meta"}
     assert empty.state_dict().keys() == drawn.state_dict().keys()
 
 
 @pytest.mark.parametrize("activation", ["gelu", "silu", "relu"])
 def test_sums_over_maps_that_exist_draw_the_same_frames(activation: Activation) -> None:
-    built = network(activation)
+    built = drawing(activation)
     embedding = built.embed(torch.tensor([4]))
     learning = built.draw(embedding)
     assert learning.requires_grad
@@ -61,7 +46,7 @@ def test_sums_over_maps_that_exist_draw_the_same_frames(activation: Activation) 
 
 @pytest.mark.parametrize("indices", [[0], [4], [9], [1, 8], [2, 5, 7]])
 def test_frames_are_mixed_from_the_knots_that_they_touch(indices: list[int]) -> None:
-    built = network()
+    built = drawing()
     parts = []
     for number, grid in enumerate(built.config.feature_grids):
         knots, shares = touched_knots(grid, indices)
