@@ -19,7 +19,7 @@ from nervid.models import nervid_sizing as sizing
 CLIPS: Final = ("bunny", "gym-1")
 """A film that moves and a camera that does not, unless others are chosen."""
 SIZE_CLASS: Final = "320x180"
-EFFORT: Final = Effort(preset="fast")
+EFFORT: Final = Effort(epochs=32)
 PLACE: Final = 1
 """Which of a clip's sizes on its curve, from 0."""
 _SIZING: Final = "nervid.models.nervid_sizing"
