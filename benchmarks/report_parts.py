@@ -125,13 +125,13 @@ PARTS: Final = (
         title="The codec nervid: ablation",
         text="""One choice undone or changed at a time, at one size for each clip, 32 epochs: bytes over
         those of x265 medium at the PSNR that came out, and by how many percent that changes. Frames of
-        320x180; two encodings of one thread ran side by side. One seed: the next one may change a clip by 2 %, some
-        by 5.""",
+        320x180; two encodings of one thread ran side by side. One seed: another one changes a clip by 1 to
+        5 %.""",
     ),
     Part(
         file="codec_encode720.json",
         title="The codec nervid: encoding 1280x720",
-        text="Big Buck Bunny, 132 frames, preset `fast`.",
+        text="Big Buck Bunny, 132 frames; ten minutes were asked for.",
     ),
     Part(
         file="codec_decode.json",
