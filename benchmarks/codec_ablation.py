@@ -79,7 +79,11 @@ VARIANTS: Final = (
         "noise between soft roundings, whatever a bit costs",
         {f"{_ROUNDING}:CHEAP": 1e-7, f"{_ROUNDING}:DEAR": 1e-6},
     ),
-    Variant("rate", "a bit costs 1 at first", {f"{_TRAINER}:usual_multiplier": lambda size, pixels: 1.0}),
+    Variant(
+        "rate",
+        "a bit is taken to cost 1 at first, for rounding too",
+        {f"{_TRAINER}:usual_multiplier": lambda size, pixels: 1.0},
+    ),
     Variant("rate", "no excess is allowed at first", {f"{_MULTIPLIER}:EARLY_EXCESS": 0.0}),
     Variant("rate", "quantization steps are not learned", {f"{_TRAINER}:STEP_REACH": 0.0}),
     Variant(
