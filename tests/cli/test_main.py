@@ -1,5 +1,6 @@
 """The command line as a user meets it: help, exit codes, one line for what is wrong."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nervid.cli.main import FAILED, WRONG_USAGE, main
+from nervid.cli.main import FAILED, SPINS, WRONG_USAGE, main
 
 
 def one_line(capsys: pytest.CaptureFixture[str]) -> str:
@@ -143,3 +144,18 @@ def test_a_reader_that_leaves_early_ends_the_command_quietly(nerv_path: Path) ->
     done = subprocess.run(["bash", "-c", command], check=True, capture_output=True, text=True)
     assert "Traceback" not in done.stderr
     assert "Error" not in done.stderr
+
+
+def test_threads_do_not_spin_for_long_unless_the_user_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    main(["info", "no such file.nerv"])
+    assert os.environ["GOMP_SPINCOUNT"] == SPINS == "1000"
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    main(["info", "no such file.nerv"])
+    assert os.environ["GOMP_SPINCOUNT"] == "7"
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    main(["info", "no such file.nerv"])
+    assert "GOMP_SPINCOUNT" not in os.environ

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr
-from typing import Annotated
+from typing import Annotated, Final
 
 import tyro
 
@@ -29,10 +29,15 @@ Command = (
 
 FAILED, WRONG_USAGE, STOPPED = 1, 2, 130
 """Exit codes: something cannot be read, fitted or written; the command makes no sense; stopped."""
+SPINS: Final = "1000"
+"""Turns for which a thread waits for the others before it sleeps. GNU OpenMP waits so long that a fit beside
+other busy processes hardly moves; with so few turns it does, and is no slower alone (docs/log.md)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a nervid error becomes one line, never a traceback."""
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     try:
         return _parse(argv).run()
     except InputError as error:
