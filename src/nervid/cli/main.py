@@ -31,7 +31,7 @@ FAILED, WRONG_USAGE, STOPPED = 1, 2, 130
 """Exit codes: something cannot be read, fitted or written; the command makes no sense; stopped."""
 SPINS: Final = "1000"
 """Turns for which a thread waits for the others before it sleeps. GNU OpenMP waits so long that a fit beside
-other busy processes hardly moves; with so few turns it does, and is no slower alone (docs/log.md)."""
+other busy processes hardly moves; with so few turns it does, up to a sixth slower alone (docs/log.md)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
