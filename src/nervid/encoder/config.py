@@ -30,7 +30,7 @@ class EncodeConfig:
     bpp: Annotated[float | None, tyro.conf.arg(metavar="BITS")] = None
     """Bits per pixel of the whole file, sound included (0.1 if no dial is given)."""
     size: Annotated[str | None, tyro.conf.arg(metavar="SIZE")] = None
-    """Size of the whole file, such as 500kB, 2MB or 64KiB; kept within 3 % below."""
+    """Size of the file, such as 500kB, 2MB or 64KiB: never more; 3 % less at most, or a line says why."""
     psnr: Annotated[float | None, tyro.conf.arg(metavar="DB")] = None
     """Quality to reach, mean PSNR over all frames in dB, with as few bytes as a few fits can find."""
     quality: Annotated[float | None, tyro.conf.arg(metavar="1..100")] = None
