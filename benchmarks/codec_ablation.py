@@ -112,7 +112,7 @@ def ablation(bench: Bench) -> None:
             for variant in VARIANTS
         ]
         found.append(clip_rows(original, x265, bench.runs.outcomes(changed, runs)))
-    rows = [row for clip in zip(*found, strict=True) for row in with_mean(clip)]
+    rows = [row for clip in zip(*found, strict=True) for row in with_mean_change(clip)]
     for row in rows:
         print(row, flush=True)
     if not choice.clips:
@@ -165,7 +165,7 @@ def clip_rows(original: Original, x265: Row, outcomes: Sequence[Facts]) -> list[
     ]
 
 
-def with_mean(rows: Sequence[Row]) -> list[Row]:
+def with_mean_change(rows: Sequence[Row]) -> list[Row]:
     """Add the mean of a variant's change, if there are several clips."""
     if len(rows) == 1:
         return list(rows)

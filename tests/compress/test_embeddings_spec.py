@@ -11,7 +11,7 @@ import pytest
 from nervid.container import EMBD, MODL, WGHT, NervFile
 from nervid.decoder.network import load_network, read_embeddings
 from tests.compress.spec_arrays import spec_codes
-from tests.compress.test_feature_grids_spec import SpecDecoder as SpecGridDecoder
+from tests.compress.spec_grids import SpecGridDecoder
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "nervid_v1.nerv"
 

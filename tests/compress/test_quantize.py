@@ -50,6 +50,11 @@ def test_dequantized_values_are_their_own_quantization(values: torch.Tensor, bit
     assert torch.equal(quantize(dequantize(codes, grid), grid), codes)
 
 
+def test_a_row_has_a_step_for_each_number_along_its_only_axis() -> None:
+    grid = fit_grid(torch.tensor([127.0, -1.0, 0.0]), bits=8, axis=0)
+    assert grid.step.tolist() == pytest.approx([1.0, 1 / 128, 2.0**-24], rel=2**-9)
+
+
 def test_zeros_stay_exact_zeros() -> None:
     values = torch.tensor([0.0, 0.7, 0.0, -0.3])
     grid = fit_grid(values, bits=4)

@@ -128,6 +128,8 @@ def _extremes(values: Tensor, axis: int | None) -> tuple[Tensor, Tensor]:
     if axis is None:
         return values.min().reshape(()), values.max().reshape(())
     others = [dim for dim in range(values.ndim) if dim != axis]
+    if not others:  # of no dimension torch takes the extremes over all
+        return values, values
     return values.amin(dim=others, keepdim=True), values.amax(dim=others, keepdim=True)
 
 
