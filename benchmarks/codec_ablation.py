@@ -84,6 +84,11 @@ VARIANTS: Final = (
         "a bit is taken to cost 1 at first, for rounding too",
         {f"{_TRAINER}:usual_multiplier": lambda size, pixels: 1.0},
     ),
+    Variant(
+        "rate",
+        "a bit costs at first what it usually costs, and gets cheaper no faster than dearer",
+        {f"{_MULTIPLIER}:MOST_TIMES": 1.0},
+    ),
     Variant("rate", "no excess is allowed at first", {f"{_MULTIPLIER}:EARLY_EXCESS": 0.0}),
     Variant("rate", "quantization steps are not learned", {f"{_TRAINER}:STEP_REACH": 0.0}),
     Variant(
@@ -112,7 +117,7 @@ def ablation(bench: Bench) -> None:
             for variant in VARIANTS
         ]
         found.append(clip_rows(original, x265, bench.runs.outcomes(changed, runs)))
-    rows = [row for clip in zip(*found, strict=True) for row in with_mean_change(clip)]
+    rows = [row for clip in zip(*found, strict=True) for row in with_means(clip)]
     for row in rows:
         print(row, flush=True)
     if not choice.clips:
@@ -165,7 +170,7 @@ def clip_rows(original: Original, x265: Row, outcomes: Sequence[Facts]) -> list[
     ]
 
 
-def with_mean_change(rows: Sequence[Row]) -> list[Row]:
+def with_means(rows: Sequence[Row]) -> list[Row]:
     """Add the mean of a variant's change, if there are several clips."""
     if len(rows) == 1:
         return list(rows)

@@ -1,51 +1,59 @@
 import pytest
 
-from nervid.fit.rd.multiplier import LEAST, MOST, REACTION, Multiplier
+from nervid.fit.rd.multiplier import LEAST, MOST, MOST_TIMES, REACTION, Multiplier
 
-FIRST = 5.0
+USUAL = 5.0
 
 
-def followed(reckoned: float, steps: int = 1000, *, first_step: int = 500, taken: int = 4) -> Multiplier:
-    multiplier = Multiplier(1000.0, first=FIRST)
-    for step in range(first_step, first_step + int(REACTION * steps), taken):
+def followed(reckoned: float, reaction: float, *, steps: int = 4000, taken: int = 4) -> Multiplier:
+    multiplier = Multiplier(1000.0, usual=USUAL)
+    for step in range(steps // 2, steps // 2 + round(reaction * steps), taken):
         multiplier.follow(reckoned, step=step, steps=steps, taken=taken)
     return multiplier
 
 
 def test_twice_the_size_doubles_it_in_the_reaction_time() -> None:
-    assert followed(2000.0).value == pytest.approx(2 * FIRST, rel=0.05)
-    assert followed(500.0).value == pytest.approx(FIRST / 2, rel=0.05)
-    assert followed(1000.0).value == pytest.approx(FIRST)
+    assert followed(2000.0, REACTION).value == pytest.approx(2 * USUAL, rel=0.05)
+    assert followed(1000.0, REACTION).value == pytest.approx(USUAL)
+
+
+def test_half_the_size_halves_it_in_less() -> None:
+    assert followed(500.0, REACTION / MOST_TIMES).value == pytest.approx(USUAL / 2, rel=0.05)
+    assert followed(500.0, REACTION, steps=640).value == pytest.approx(USUAL / 2, rel=0.05)
 
 
 def test_at_the_start_more_is_allowed() -> None:
-    early = Multiplier(1000.0, first=FIRST)
+    early = Multiplier(1000.0, usual=USUAL)
     early.follow(2000.0, step=100, steps=1000, taken=4)
-    assert early.value < FIRST
+    assert early.value < USUAL
 
 
-def test_without_an_aim_the_cost_stays() -> None:
-    multiplier = Multiplier(None, first=0.25)
-    multiplier.follow(1e9, step=500, steps=1000, taken=4)
-    assert multiplier.value == pytest.approx(0.25)
+@pytest.mark.parametrize(("steps", "times"), [(300, 1), (1300, 2), (9000, 3)])
+def test_bits_are_dear_at_first_in_long_fits(steps: int, times: float) -> None:
+    """However large they make it: nothing has a size yet."""
+    multiplier = Multiplier(1000.0, usual=USUAL)
+    multiplier.follow(1e9, step=steps // 25, steps=steps, taken=4)
+    assert multiplier.value == pytest.approx(times * USUAL)
 
 
-def test_nothing_moves_before_there_is_a_size() -> None:
-    multiplier = Multiplier(1000.0, first=FIRST)
-    multiplier.follow(1e9, step=10, steps=1000, taken=4)
-    assert multiplier.value == pytest.approx(FIRST, abs=1e-12)
+def test_without_an_aim_the_cost_falls_to_the_usual() -> None:
+    multiplier, values = Multiplier(None, usual=USUAL), []
+    for step in (0, 500, 1000, 1900):
+        multiplier.follow(1e9, step=step, steps=2000, taken=4)
+        values.append(multiplier.value / USUAL)
+    assert values == pytest.approx([3.0, 3**0.5, 1.0, 1.0])
 
 
 def test_what_the_coder_makes_of_it_counts() -> None:
-    multiplier = Multiplier(1000.0, first=FIRST)
+    multiplier = Multiplier(1000.0, usual=USUAL)
     multiplier.correct(coded_bytes=500.0, reckoned_bytes=1000.0)
     multiplier.follow(2000.0, step=500, steps=1000, taken=4)
-    assert multiplier.value == pytest.approx(FIRST)
+    assert multiplier.value == pytest.approx(USUAL)
 
 
 @pytest.mark.parametrize(("reckoned", "end"), [(1e12, MOST), (0.0, LEAST)])
 def test_it_stays_within_bounds(reckoned: float, end: float) -> None:
-    multiplier = Multiplier(1000.0, first=FIRST)
+    multiplier = Multiplier(1000.0, usual=USUAL)
     for _ in range(1000):
         multiplier.follow(reckoned, step=9, steps=10, taken=4)
     assert multiplier.value == pytest.approx(end)
@@ -53,7 +61,7 @@ def test_it_stays_within_bounds(reckoned: float, end: float) -> None:
 
 def test_a_forgotten_trend_is_not_followed() -> None:
     """Half the size from one call to the next reads as a fall, unless the next is to be the first."""
-    falling, fresh = (Multiplier(1000.0, first=FIRST) for _ in range(2))
+    falling, fresh = (Multiplier(1000.0, usual=USUAL) for _ in range(2))
     for multiplier in (falling, fresh):
         multiplier.follow(2000.0, step=500, steps=1000, taken=4)
     before = fresh.value

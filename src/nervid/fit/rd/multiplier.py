@@ -1,4 +1,4 @@
-"""Multiplier: what a bit costs against distortion, moved while fitting so that the size is met."""
+"""Multiplier: what a bit costs against distortion, moved while fitting, so that the size is met if one is."""
 
 import math
 from typing import Final
@@ -7,8 +7,14 @@ import torch
 from torch import Tensor
 
 LEAST, MOST = 1e-3, 1e5
+MOST_TIMES: Final = 3.0
+"""How many times what it usually costs a bit costs at first, in long fits, and how many times as fast it gets
+cheaper as dearer: from few numbers other than 0 to more is the better way, and of those that have become 0
+few come back late (docs/log.md)."""
+STEPS_PER_TIME: Final = 650
+"""Steps of a fit for each of those times: a short one has no time to find its way back."""
 FREE_SHARE: Final = 0.05
-"""Share of the steps in which it stays as it is: nothing has a size yet."""
+"""Share of the steps in which it does not follow the size: nothing has a size yet."""
 EARLY_SHARE: Final = 0.4
 """Share of the steps in which the aim falls to the size that was asked."""
 EARLY_EXCESS: Final = 2.0
@@ -19,27 +25,28 @@ LOOKAHEAD: Final = 0.05
 """Share of the steps by which it looks ahead: quantization steps that grow do not stop at once."""
 TREND_SHARE: Final = 0.02
 """Share of the steps over which the size's trend is averaged."""
+FALL_SHARE: Final = 0.5
+"""Share of the steps in which a cost that follows no size falls to the usual one."""
 
 
 class Multiplier:
-    """Follows the size of a fit and makes bits dearer or cheaper.
+    """Makes bits dearer or cheaper while a fit runs.
 
-    Where the size, as its trend lets it expect, is above the aim by a factor, the logarithm of the cost grows
-    by that factor's in every ``REACTION`` of the fit.
+    At first they cost a few times the usual. Then, where the size, as its trend lets it expect, is above the
+    aim by a factor, the logarithm of the cost grows by that factor's in every ``REACTION`` of the fit; where
+    it is below, it falls, as many times as fast. Without an aim it falls to the usual.
 
     Args:
-        aim_bytes: Size wanted of weights and feature grids; None for a cost that stays as it is.
-        first: Cost of a bit per pixel to begin with, in thousandths of squared error: the nearer to the one
-            that the clip needs, the less of the fit is spent on another (``usual_multiplier`` of
-            ``nervid.models.nervid_sizing``).
+        aim_bytes: Size wanted of weights and feature grids; None for a cost that follows none.
+        usual: What a bit per pixel usually costs for that size, in thousandths of squared error
+            (``usual_multiplier`` of ``nervid.models.nervid_sizing``); without a size its cost in the end.
     """
 
-    def __init__(self, aim_bytes: float | None, *, first: float) -> None:
-        self._aim = aim_bytes
-        first = min(max(first, LEAST), MOST)
+    def __init__(self, aim_bytes: float | None, *, usual: float) -> None:
+        self._aim, self._usual = aim_bytes, math.log(min(max(usual, LEAST), MOST))
         # Its logarithm, real over reckoned size, the reckoned size's logarithm (0 before there is one) and
         # that one's trend a step: in one tensor, so that a checkpoint holds them.
-        self._state = torch.tensor([math.log(first), 1.0, 0.0, 0.0], dtype=torch.float64)
+        self._state = torch.tensor([self._usual, 1.0, 0.0, 0.0], dtype=torch.float64)
 
     @property
     def value(self) -> float:
@@ -74,7 +81,12 @@ class Multiplier:
             trend = (size - float(self._state[2])) / taken
             self._state[3] += weight * (trend - float(self._state[3]))
         self._state[2] = size
-        if self._aim is None or step < FREE_SHARE * steps:
+        times = min(max(steps / STEPS_PER_TIME, 1.0), MOST_TIMES)
+        if self._aim is None:
+            self._state[0] = self._usual + math.log(times) * max(0.0, 1 - step / (FALL_SHARE * steps))
+            return
+        if step < FREE_SHARE * steps:
+            self._state[0] = self._usual + math.log(times)
             return
         early = max(0.0, 1 - step / (EARLY_SHARE * steps))
         expected = size + float(self._state[3]) * LOOKAHEAD * steps
@@ -82,7 +94,8 @@ class Multiplier:
         if excess > 0:
             excess = max(0.0, excess - math.log(1 + EARLY_EXCESS * early))
         excess = min(max(excess, -1.0), 1.0)
-        moved = float(self._state[0]) + excess * taken / (REACTION * steps)
+        reaction = REACTION if excess > 0 else REACTION / times
+        moved = float(self._state[0]) + excess * taken / (reaction * steps)
         self._state[0] = min(max(moved, math.log(LEAST)), math.log(MOST))
 
     def state_tensor(self) -> Tensor:

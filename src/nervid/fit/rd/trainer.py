@@ -75,11 +75,11 @@ class RateTrainer(Trainer):
         most = max(self.weights.count, self.grids.most_touched(batch))
         self._noise = Noise(most, seed=plan.seed, device=frames.device)
         if plan.multiplier is not None:
-            self.multiplier = Multiplier(None, first=plan.multiplier)
+            self.multiplier = Multiplier(None, usual=plan.multiplier)
         else:
             assert plan.target_bytes is not None
-            first = usual_multiplier(plan.target_bytes, pixels=len(frames) * config.height * config.width)
-            self.multiplier = Multiplier(AIM * plan.target_bytes, first=first)
+            usual = usual_multiplier(plan.target_bytes, pixels=len(frames) * config.height * config.width)
+            self.multiplier = Multiplier(AIM * plan.target_bytes, usual=usual)
         self._rounding = RoundingSchedule(self.multiplier.value)
         self._corrected = 0
         self._rounded_from = -1
