@@ -7,7 +7,7 @@ No number on that page is typed by hand but the papers' own. An empty cell has n
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,9 +83,15 @@ def _section(part: Part, facts: Any, images: Path) -> Iterator[str]:  # noqa: AN
     for key, rows in tables.items():
         if key != "rows":
             yield f"{heading(key)}:\n"
-        yield table_of(rows, leave_out=_UNSHOWN)
+        yield table_of(rows, leave_out=_unshown(rows))
     if any(facts.get(key) for key in _PROVENANCE):
         yield _provenance(facts) + "\n"
+
+
+def _unshown(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Keys that get no column; rows that were measured at different commits each say theirs."""
+    commits = {row["commit"] for row in rows if row.get("commit")}
+    return set(_UNSHOWN) - ({"commit"} if len(commits) > 1 else set())
 
 
 def _is_rows(value: object) -> bool:

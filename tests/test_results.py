@@ -101,6 +101,15 @@ def test_a_file_becomes_tables_and_says_what_measured_it(tmp_path: Path) -> None
     )
 
 
+@pytest.mark.parametrize(
+    ("commits", "shown"),
+    [(["ab", "ab", None], "| clip |\n"), (["ab", "cd", None], "| clip | commit |\n")],
+)
+def test_rows_of_different_commits_say_theirs(tmp_path: Path, commits: list[str | None], shown: str) -> None:
+    write(tmp_path, "results/frame_queue.json", [{"clip": "a", "commit": commit} for commit in commits])
+    assert shown in page(tmp_path)
+
+
 def test_files_that_nobody_announced_follow_under_their_names(tmp_path: Path) -> None:
     write(tmp_path, "results/frame_queue.json", [{"clip": "a", "frames_per_second": 5.0}])
     write(tmp_path, "results/size_promise.json", {"rows": []})

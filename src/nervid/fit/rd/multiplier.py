@@ -1,4 +1,4 @@
-"""Multiplier: what a bit costs against distortion, moved while fitting, so that the size is met if one is."""
+"""Multiplier: what a bit costs against distortion, moved while fitting so that a size asked for is met."""
 
 import math
 from typing import Final
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 LEAST, MOST = 1e-3, 1e5
+"""Bounds of the usual cost, and of the one that follows a size."""
 MOST_TIMES: Final = 3.0
 """How many times what it usually costs a bit costs at first, in long fits, and how many times as fast it gets
 cheaper as dearer: from few numbers other than 0 to more is the better way, and of those that have become 0
@@ -32,9 +33,10 @@ FALL_SHARE: Final = 0.5
 class Multiplier:
     """Makes bits dearer or cheaper while a fit runs.
 
-    At first they cost a few times the usual. Then, where the size, as its trend lets it expect, is above the
-    aim by a factor, the logarithm of the cost grows by that factor's in every ``REACTION`` of the fit; where
-    it is below, it falls, as many times as fast. Without an aim it falls to the usual.
+    At first they cost from one to ``MOST_TIMES`` times the usual, the more steps the more. Then, where the
+    size, as its trend lets it expect, is above the aim by a factor, the logarithm of the cost grows by that
+    factor's in every ``REACTION`` of the fit; where it is below, it falls, as many times as fast. Without an
+    aim it falls to the usual.
 
     Args:
         aim_bytes: Size wanted of weights and feature grids; None for a cost that follows none.
