@@ -25,6 +25,7 @@ PLACE: Final = 1
 _SIZING: Final = "nervid.models.nervid_sizing"
 _ROUNDING: Final = "nervid.fit.rd.rounding"
 _MULTIPLIER: Final = "nervid.fit.rd.multiplier"
+_DECAY: Final = "nervid.fit.rd.decay"
 _TRAINER: Final = "nervid.fit.rd.trainer"
 
 
@@ -81,7 +82,7 @@ VARIANTS: Final = (
     ),
     Variant(
         "rate",
-        "a bit is taken to cost 1 at first, for rounding too",
+        "a bit is taken to cost 1 at first, for rounding and learning rates too",
         {f"{_TRAINER}:usual_multiplier": lambda size, pixels: 1.0},
     ),
     Variant(
@@ -91,6 +92,7 @@ VARIANTS: Final = (
     ),
     Variant("rate", "no excess is allowed at first", {f"{_MULTIPLIER}:EARLY_EXCESS": 0.0}),
     Variant("rate", "quantization steps are not learned", {f"{_TRAINER}:STEP_REACH": 0.0}),
+    Variant("optimizer", "rates fall as a cosine, whatever a bit costs", {f"{_DECAY}:LEAST_POWER": 1.0}),
     Variant(
         "optimizer",
         "Adam for the kernels too",
@@ -117,7 +119,7 @@ def ablation(bench: Bench) -> None:
             for variant in VARIANTS
         ]
         found.append(clip_rows(original, x265, bench.runs.outcomes(changed, runs)))
-    rows = [row for clip in zip(*found, strict=True) for row in with_means(clip)]
+    rows = [row for clip in zip(*found, strict=True) for row in with_mean(clip)]
     for row in rows:
         print(row, flush=True)
     if not choice.clips:
@@ -170,8 +172,8 @@ def clip_rows(original: Original, x265: Row, outcomes: Sequence[Facts]) -> list[
     ]
 
 
-def with_means(rows: Sequence[Row]) -> list[Row]:
-    """Add the mean of a variant's change, if there are several clips."""
+def with_mean(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows, and one of their means where there are several clips."""
     if len(rows) == 1:
         return list(rows)
     mean = {key: rows[0][key] for key in ("part", "variant")} | {"clip": "mean"}

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from benchmarks import codec_ablation
-from benchmarks.codec_ablation import AS_IT_IS, VARIANTS, bytes_at, changed, clip_rows, patched, with_means
+from benchmarks.codec_ablation import AS_IT_IS, VARIANTS, bytes_at, changed, clip_rows, patched, with_mean
 from benchmarks.codec_clips import Original, synthetic
 from benchmarks.codec_fits import Effort, Encoding
 from nervid.encoder import segment
-from nervid.fit.rd import multiplier, rounding, trainer
+from nervid.fit.rd import decay, multiplier, rounding, trainer
 from nervid.models import nervid_sizing
 
 X265 = {"psnr_db": [30.0, 33.0, 36.0], "kB": [10.0, 20.0, 80.0]}
@@ -22,6 +22,7 @@ def choices() -> list[Any]:
     return [
         nervid_sizing.solve_nervid(frames=96, height=180, width=320, budget_bytes=29_000),
         schedule.dearness,
+        decay.decay_power(5.0),
         multiplier.EARLY_EXCESS,
         multiplier.MOST_TIMES,
         trainer.STEP_REACH,
@@ -67,8 +68,8 @@ def test_rows_count_bytes_at_equal_quality() -> None:
     assert [row["change (%)"] for row in rows[:3]] == [0.0, 25.0, 0.0]
     assert [row["variant"] for row in rows] == [variant.name for variant in VARIANTS]
     better = rows[1] | {"clip": "b", "change (%)": -5.0, "times_x265": 1.5}
-    assert with_means([rows[1]]) == [rows[1]]
-    assert with_means([rows[1], better])[2] == {
+    assert with_mean([rows[1]]) == [rows[1]]
+    assert with_mean([rows[1], better])[2] == {
         "part": VARIANTS[1].part,
         "variant": VARIANTS[1].name,
         "clip": "mean",

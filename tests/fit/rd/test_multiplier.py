@@ -1,6 +1,6 @@
 import pytest
 
-from nervid.fit.rd.multiplier import LEAST, MOST, MOST_TIMES, REACTION, Multiplier
+from nervid.fit.rd.multiplier import LEAST, MOST, MOST_TIMES, REACTION, Multiplier, dearness
 
 USUAL = 5.0
 
@@ -70,3 +70,12 @@ def test_a_forgotten_trend_is_not_followed() -> None:
         multiplier.follow(1000.0, step=504, steps=1000, taken=4)
     assert falling.value < before
     assert fresh.value == pytest.approx(before)
+
+
+def test_dearness_is_a_place_on_a_logarithmic_axis() -> None:
+    assert [dearness(price, cheap=1.0, dear=100.0) for price in (0.0, 0.5, 1.0, 10.0, 100.0, 1e9)] == [
+        *[0.0] * 3,
+        0.5,
+        1.0,
+        1.0,
+    ]

@@ -30,6 +30,11 @@ FALL_SHARE: Final = 0.5
 """Share of the steps in which a cost that follows no size falls to the usual one."""
 
 
+def dearness(price: float, *, cheap: float, dear: float) -> float:
+    """Return where a price lies between two on a logarithmic axis: 0 up to the one, 1 from the other on."""
+    return min(max(math.log(max(price, LEAST) / cheap) / math.log(dear / cheap), 0.0), 1.0)
+
+
 class Multiplier:
     """Makes bits dearer or cheaper while a fit runs.
 

@@ -3,6 +3,7 @@
 import math
 from typing import Final
 
+from nervid.fit.rd.multiplier import dearness
 from nervid.fit.rd.relaxation import Relaxation
 
 CHEAP, DEAR = 2.5, 10.0
@@ -29,8 +30,7 @@ class RoundingSchedule:
     """
 
     def __init__(self, multiplier: float) -> None:
-        dearness = math.log(max(multiplier, 1e-9) / CHEAP) / math.log(DEAR / CHEAP)
-        self.dearness = min(max(dearness, 0.0), 1.0)
+        self.dearness = dearness(multiplier, cheap=CHEAP, dear=DEAR)
         """0 where bits are cheap, 1 where they are dear."""
 
     def noisy_steps(self, steps: int) -> float:

@@ -14,6 +14,7 @@ from nervid.fit.optimizer import Optimizer
 from nervid.fit.plan import SegmentPlan
 from nervid.fit.precision import autocast_dtype
 from nervid.fit.rd.clock import Clock
+from nervid.fit.rd.decay import decay_power
 from nervid.fit.rd.grids import FittedGrids
 from nervid.fit.rd.multiplier import Multiplier
 from nervid.fit.rd.relaxation import Noise
@@ -80,7 +81,9 @@ class RateTrainer(Trainer):
             assert plan.target_bytes is not None
             usual = usual_multiplier(plan.target_bytes, pixels=len(frames) * config.height * config.width)
             self.multiplier = Multiplier(AIM * plan.target_bytes, usual=usual)
-        self._rounding = RoundingSchedule(self.multiplier.value)
+        price = self.multiplier.value
+        self._rounding = RoundingSchedule(price)
+        self._power = decay_power(price)
         self._corrected = 0
         self._rounded_from = -1
         """The first step that saw rounded numbers; -1 before."""
@@ -157,7 +160,12 @@ class RateTrainer(Trainer):
         if self._clock is not None:
             self.steps = self._ranks.from_first(self._clock.steps_in_all(step, self.steps))
         share = learning_rate(
-            step, steps=self.steps, peak=1.0, warmup=self.warmup, warmup_start=self.recipe.warmup_start
+            step,
+            steps=self.steps,
+            peak=1.0,
+            warmup=self.warmup,
+            warmup_start=self.recipe.warmup_start,
+            power=self._power,
         )
         scale = self.state.rate_scale
         kind, softness = self._rounding.at(step, self.steps)
