@@ -14,7 +14,7 @@ from nervid.fit.optimizer import Optimizer
 from nervid.fit.plan import SegmentPlan
 from nervid.fit.precision import autocast_dtype
 from nervid.fit.rd.clock import Clock
-from nervid.fit.rd.decay import decay_power
+from nervid.fit.rd.decay import ROOT, grids_power
 from nervid.fit.rd.grids import FittedGrids
 from nervid.fit.rd.multiplier import Multiplier
 from nervid.fit.rd.relaxation import Noise
@@ -83,7 +83,7 @@ class RateTrainer(Trainer):
             self.multiplier = Multiplier(AIM * plan.target_bytes, usual=usual)
         price = self.multiplier.value
         self._rounding = RoundingSchedule(price)
-        self._power = decay_power(price)
+        self._grids_power = grids_power(price)
         self._corrected = 0
         self._rounded_from = -1
         """The first step that saw rounded numbers; -1 before."""
@@ -159,14 +159,7 @@ class RateTrainer(Trainer):
         step = self.state.step
         if self._clock is not None:
             self.steps = self._ranks.from_first(self._clock.steps_in_all(step, self.steps))
-        share = learning_rate(
-            step,
-            steps=self.steps,
-            peak=1.0,
-            warmup=self.warmup,
-            warmup_start=self.recipe.warmup_start,
-            power=self._power,
-        )
+        weights_share, share = self._share(step, ROOT), self._share(step, self._grids_power)
         scale = self.state.rate_scale
         kind, softness = self._rounding.at(step, self.steps)
         if kind == "noise":
@@ -192,12 +185,23 @@ class RateTrainer(Trainer):
         psnr = sum(psnr_of(error) for error in errors)
         moved = [*self.parameters.values(), *self._log_steps.values(), self.grids.touched]
         distortion, psnr = self._ranks.sum_gradients(moved, (distortion, psnr))
-        self._optimizer.step(scale * share * self.peak_rate)
+        self._optimizer.step(scale * weights_share * self.peak_rate)
         if is_counted:
             self._step_optimizer.step(scale * share * STEP_REACH * RATE_EVERY / self.steps)
             self._steps_moved()
         self.grids.move(scale * max(share, LEAST_GRID_SHARE) * GRID_RATE)
         return distortion, psnr / len(indices)
+
+    def _share(self, step: int, power: float) -> float:
+        """Return a learning rate's share of its peak."""
+        return learning_rate(
+            step,
+            steps=self.steps,
+            peak=1.0,
+            warmup=self.warmup,
+            warmup_start=self.recipe.warmup_start,
+            power=power,
+        )
 
     def _draw(self, numbers: Float[Tensor, "batch numbers"], indices: Tensor) -> list[float]:
         """Draw this rank's share of the frames, send the gradient back, return the mean squared errors."""
