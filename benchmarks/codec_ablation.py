@@ -92,9 +92,7 @@ VARIANTS: Final = (
     ),
     Variant("rate", "no excess is allowed at first", {f"{_MULTIPLIER}:EARLY_EXCESS": 0.0}),
     Variant("rate", "quantization steps are not learned", {f"{_TRAINER}:STEP_REACH": 0.0}),
-    Variant(
-        "optimizer", "all learning rates fall as a cosine", {f"{_DECAY}:ROOT": 1.0, f"{_TRAINER}:ROOT": 1.0}
-    ),
+    Variant("optimizer", "all learning rates fall as a cosine", {f"{_DECAY}:LEAST_POWER": 1.0}),
     Variant(
         "optimizer",
         "Adam for the kernels too",

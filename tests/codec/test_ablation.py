@@ -22,7 +22,7 @@ def choices() -> list[Any]:
     return [
         nervid_sizing.solve_nervid(frames=96, height=180, width=320, budget_bytes=29_000),
         schedule.dearness,
-        (decay.grids_power(5.0), vars(trainer)["ROOT"]),
+        decay.weights_power(5_000),
         multiplier.EARLY_EXCESS,
         multiplier.MOST_TIMES,
         trainer.STEP_REACH,

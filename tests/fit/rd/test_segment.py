@@ -10,7 +10,7 @@ from nervid.compress.feature_sections import decode_feature_grids
 from nervid.compress.streams import decode_tensors
 from nervid.fit.distributed import ALONE
 from nervid.fit.plan import Hooks, SegmentPlan
-from nervid.fit.rd import decay, trainer
+from nervid.fit.rd import trainer
 from nervid.fit.rd.trainer import RateTrainer
 from nervid.fit.recipe import RATE_DISTORTION, Effort
 from nervid.fit.segment import FittedSegment, fit_segment
@@ -123,21 +123,19 @@ def test_another_seed_gives_another_fit(frames: torch.Tensor) -> None:
     )
 
 
-@pytest.mark.parametrize(("price", "is_cheap"), [(1.0, True), (100.0, False)])
-def test_rates_of_grids_stay_high_for_longer_only_where_bits_are_cheap(
-    frames: torch.Tensor, monkeypatch: pytest.MonkeyPatch, price: float, is_cheap: bool
+@pytest.mark.parametrize("changed", ["weights_power", "grids_power"])
+def test_rates_of_weights_and_of_grids_fall_each_by_a_power_of_its_own(
+    frames: torch.Tensor, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:
-    plan = replace(plan_for(steps=8), target_bytes=None, multiplier=price)
+    plan = replace(plan_for(steps=8), target_bytes=None, multiplier=1.0)
     usual = fit_segment(frames, plan, Hooks()).sections()
-    monkeypatch.setattr(decay, "ROOT", 1.0)
-    assert (fit_segment(frames, plan, Hooks()).sections() != usual) == is_cheap
+    seen = []
 
+    def power(*given: float) -> float:
+        seen.append(given)
+        return 0.5
 
-@pytest.mark.parametrize("price", [1.0, 100.0])
-def test_those_of_weights_do_whatever_a_bit_costs(
-    frames: torch.Tensor, monkeypatch: pytest.MonkeyPatch, price: float
-) -> None:
-    plan = replace(plan_for(steps=8), target_bytes=None, multiplier=price)
-    usual = fit_segment(frames, plan, Hooks()).sections()
-    monkeypatch.setattr(trainer, "ROOT", 1.0)
+    monkeypatch.setattr(trainer, changed, power)
     assert fit_segment(frames, plan, Hooks()).sections() != usual
+    steps = plan.effort.steps(len(frames), plan.recipe)
+    assert set(seen) == {(sum(steps),) if changed == "weights_power" else (sum(steps), 1.0)}

@@ -14,7 +14,7 @@ from nervid.fit.optimizer import Optimizer
 from nervid.fit.plan import SegmentPlan
 from nervid.fit.precision import autocast_dtype
 from nervid.fit.rd.clock import Clock
-from nervid.fit.rd.decay import ROOT, grids_power
+from nervid.fit.rd.decay import grids_power, weights_power
 from nervid.fit.rd.grids import FittedGrids
 from nervid.fit.rd.multiplier import Multiplier
 from nervid.fit.rd.relaxation import Noise
@@ -81,9 +81,9 @@ class RateTrainer(Trainer):
             assert plan.target_bytes is not None
             usual = usual_multiplier(plan.target_bytes, pixels=len(frames) * config.height * config.width)
             self.multiplier = Multiplier(AIM * plan.target_bytes, usual=usual)
-        price = self.multiplier.value
-        self._rounding = RoundingSchedule(price)
-        self._grids_power = grids_power(price)
+        self._usual = self.multiplier.value
+        """What a bit is expected to cost."""
+        self._rounding = RoundingSchedule(self._usual)
         self._corrected = 0
         self._rounded_from = -1
         """The first step that saw rounded numbers; -1 before."""
@@ -159,7 +159,8 @@ class RateTrainer(Trainer):
         step = self.state.step
         if self._clock is not None:
             self.steps = self._ranks.from_first(self._clock.steps_in_all(step, self.steps))
-        weights_share, share = self._share(step, ROOT), self._share(step, self._grids_power)
+        weights_share = self._share(step, weights_power(self.steps))
+        share = self._share(step, grids_power(self.steps, self._usual))
         scale = self.state.rate_scale
         kind, softness = self._rounding.at(step, self.steps)
         if kind == "noise":
