@@ -12,6 +12,7 @@ from benchmarks.codec_bench import Bench, Row
 from benchmarks.codec_clips import Original, chosen, read
 from benchmarks.codec_curves import classical_rows, sizes_for
 from benchmarks.codec_fits import DECIDING, Effort, Encoding, encoded
+from benchmarks.codec_tables import MEAN
 from benchmarks.meta_runs import Facts, Run, code_version, key_of
 from nervid.fit.recipe import RATE_DISTORTION
 from nervid.models import nervid_sizing as sizing
@@ -119,7 +120,7 @@ def ablation(bench: Bench) -> None:
             for variant in VARIANTS
         ]
         found.append(clip_rows(original, x265, bench.runs.outcomes(changed, runs)))
-    rows = [row for clip in zip(*found, strict=True) for row in with_mean(clip)]
+    rows = [row for clip in zip(*found, strict=True) for row in with_mean_change(clip)]
     for row in rows:
         print(row, flush=True)
     if not choice.clips:
@@ -172,11 +173,11 @@ def clip_rows(original: Original, x265: Row, outcomes: Sequence[Facts]) -> list[
     ]
 
 
-def with_mean(rows: Sequence[Row]) -> list[Row]:
+def with_mean_change(rows: Sequence[Row]) -> list[Row]:
     """Return the rows, and one of their means where there are several clips."""
     if len(rows) == 1:
         return list(rows)
-    mean = {key: rows[0][key] for key in ("part", "variant")} | {"clip": "mean"}
+    mean = {key: rows[0][key] for key in ("part", "variant")} | {"clip": MEAN}
     for key in ("times_x265", "change (%)", "seconds"):
         mean[key] = round(sum(row[key] for row in rows) / len(rows), 3)
     return [*rows, mean]

@@ -112,10 +112,10 @@ PARTS: Final = (
             text=f"""Eight clips, frames averaged over areas to about the pixels of {size_class}, by 2 or
             more, so that smaller sources have fewer. Files were played by fresh processes. An encoding
             with one thread ran beside another one, and so did the process that played it: its seconds are
-            those of one core. Whatever else ran beside it (other fits, for gym-1 and gym-4 at 95b6216 and
-            c74e862) made seconds and speeds worse; those that are promised are measured alone. First table:
-            bytes against those of others at equal PSNR (BD-rate) and how many dB the two curves share; then
-            the files of each clip by rising size. HNeRV and NeRV are ours: fitted, quantized, coded.""",
+            those of one core. Whatever else ran beside it made seconds and speeds worse (docs/log.md says
+            where); those that are promised are measured alone. First table: bytes against those of others at
+            equal PSNR (BD-rate) and how many dB the two curves share; then the files of each clip by rising
+            size. HNeRV and NeRV are ours: fitted, quantized, coded.""",
             pictures=((f"codec_rd_{size_class}.png", "PSNR over rate of every clip, all codecs"),),
         )
         for size_class in ("640x360", "320x180")

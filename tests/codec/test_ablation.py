@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from benchmarks import codec_ablation
-from benchmarks.codec_ablation import AS_IT_IS, VARIANTS, bytes_at, changed, clip_rows, patched, with_mean
+from benchmarks.codec_ablation import (
+    AS_IT_IS,
+    VARIANTS,
+    bytes_at,
+    changed,
+    clip_rows,
+    patched,
+    with_mean_change,
+)
 from benchmarks.codec_clips import Original, synthetic
 from benchmarks.codec_fits import Effort, Encoding
 from nervid.encoder import segment
@@ -68,8 +76,8 @@ def test_rows_count_bytes_at_equal_quality() -> None:
     assert [row["change (%)"] for row in rows[:3]] == [0.0, 25.0, 0.0]
     assert [row["variant"] for row in rows] == [variant.name for variant in VARIANTS]
     better = rows[1] | {"clip": "b", "change (%)": -5.0, "times_x265": 1.5}
-    assert with_mean([rows[1]]) == [rows[1]]
-    assert with_mean([rows[1], better])[2] == {
+    assert with_mean_change([rows[1]]) == [rows[1]]
+    assert with_mean_change([rows[1], better])[2] == {
         "part": VARIANTS[1].part,
         "variant": VARIANTS[1].name,
         "clip": "mean",

@@ -34,6 +34,7 @@ def test_bits_are_dear_at_first_in_long_fits(steps: int, times: float) -> None:
     multiplier = Multiplier(1000.0, usual=USUAL)
     multiplier.follow(1e9, step=steps // 25, steps=steps, taken=4)
     assert multiplier.value == pytest.approx(times * USUAL)
+    assert multiplier.usual == pytest.approx(USUAL)
 
 
 def test_without_an_aim_the_cost_falls_to_the_usual() -> None:

@@ -18,6 +18,12 @@ where bits are dear, too many numbers would not settle at 0 in time."""
 def weights_power(steps: int) -> float:
     """Return the ``power`` of :func:`nervid.fit.schedule.learning_rate` for kernels and biases.
 
+    Args:
+        steps: Of the fit, 1 or more.
+
+    Returns:
+        From ``LEAST_POWER`` to 1. All of this is ours, chosen by the experiments of docs/log.md.
+
     Example:
         >>> weights_power(300), weights_power(650)
         (1.0, 0.5)
@@ -26,10 +32,10 @@ def weights_power(steps: int) -> float:
 
 
 def grids_power(steps: int, multiplier: float) -> float:
-    """Return it for feature grids and all quantization steps.
+    """Return it for feature grids and all quantization steps, from :func:`weights_power` to 1.
 
     Args:
-        steps: Of the fit.
+        steps: Of the fit, 1 or more.
         multiplier: What a bit is expected to cost, in thousandths of mean squared error per pixel.
 
     Example:

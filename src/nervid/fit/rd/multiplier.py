@@ -31,7 +31,17 @@ FALL_SHARE: Final = 0.5
 
 
 def dearness(price: float, *, cheap: float, dear: float) -> float:
-    """Return where a price lies between two on a logarithmic axis: 0 up to the one, 1 from the other on."""
+    """Return where a price lies between two on a logarithmic axis.
+
+    Args:
+        price: Cost of a bit per pixel, in thousandths of mean squared error, 0 or more.
+        cheap: Up to which it is 0, at least ``LEAST``.
+        dear: From which on it is 1, above ``cheap``.
+
+    Example:
+        >>> [dearness(price, cheap=1.0, dear=100.0) for price in (0.5, 10.0, 200.0)]
+        [0.0, 0.5, 1.0]
+    """
     return min(max(math.log(max(price, LEAST) / cheap) / math.log(dear / cheap), 0.0), 1.0)
 
 
@@ -54,6 +64,11 @@ class Multiplier:
         # Its logarithm, real over reckoned size, the reckoned size's logarithm (0 before there is one) and
         # that one's trend a step: in one tensor, so that a checkpoint holds them.
         self._state = torch.tensor([self._usual, 1.0, 0.0, 0.0], dtype=torch.float64)
+
+    @property
+    def usual(self) -> float:
+        """The usual cost, within ``LEAST`` and ``MOST``."""
+        return math.exp(self._usual)
 
     @property
     def value(self) -> float:

@@ -81,9 +81,7 @@ class RateTrainer(Trainer):
             assert plan.target_bytes is not None
             usual = usual_multiplier(plan.target_bytes, pixels=len(frames) * config.height * config.width)
             self.multiplier = Multiplier(AIM * plan.target_bytes, usual=usual)
-        self._usual = self.multiplier.value
-        """What a bit is expected to cost."""
-        self._rounding = RoundingSchedule(self._usual)
+        self._rounding = RoundingSchedule(self.multiplier.usual)
         self._corrected = 0
         self._rounded_from = -1
         """The first step that saw rounded numbers; -1 before."""
@@ -160,7 +158,7 @@ class RateTrainer(Trainer):
         if self._clock is not None:
             self.steps = self._ranks.from_first(self._clock.steps_in_all(step, self.steps))
         weights_share = self._share(step, weights_power(self.steps))
-        share = self._share(step, grids_power(self.steps, self._usual))
+        grids_share = self._share(step, grids_power(self.steps, self.multiplier.usual))
         scale = self.state.rate_scale
         kind, softness = self._rounding.at(step, self.steps)
         if kind == "noise":
@@ -188,9 +186,9 @@ class RateTrainer(Trainer):
         distortion, psnr = self._ranks.sum_gradients(moved, (distortion, psnr))
         self._optimizer.step(scale * weights_share * self.peak_rate)
         if is_counted:
-            self._step_optimizer.step(scale * share * STEP_REACH * RATE_EVERY / self.steps)
+            self._step_optimizer.step(scale * grids_share * STEP_REACH * RATE_EVERY / self.steps)
             self._steps_moved()
-        self.grids.move(scale * max(share, LEAST_GRID_SHARE) * GRID_RATE)
+        self.grids.move(scale * max(grids_share, LEAST_GRID_SHARE) * GRID_RATE)
         return distortion, psnr / len(indices)
 
     def _share(self, step: int, power: float) -> float:
