@@ -28,7 +28,8 @@ from nervid.decoder.half import run_in_half
 from nervid.decoder.network import NEVER_HALF, draw_frame
 from nervid.encoder.budget import plan_network
 from nervid.encoder.config import EncodeConfig
-from nervid.fit import trainer
+from nervid.fit import distortion_trainer
+from nervid.fit.distortion_trainer import DistortionTrainer
 from nervid.fit.loss import psnr_of
 from nervid.fit.recipe import RECIPES, Effort
 from nervid.fit.segment import Hooks, SegmentPlan, fit_float
@@ -206,7 +207,7 @@ def latency(file: str) -> dict[str, Any]:
         }
 
 
-def _trainer(model: str, path: str, *, frames: int) -> tuple[trainer.Trainer, ModelConfig]:
+def _trainer(model: str, path: str, *, frames: int) -> tuple[DistortionTrainer, ModelConfig]:
     config = _paper(model)
     fast = path == "fast"
     if fast:
@@ -230,7 +231,7 @@ def _trainer(model: str, path: str, *, frames: int) -> tuple[trainer.Trainer, Mo
     def draw(indices: Tensor, target: Tensor) -> list[Tensor]:
         return network.draw_resolutions(network.embed(indices) if encoder is None else encoder(target))
 
-    made = trainer.Trainer(
+    made = DistortionTrainer(
         phase="fit",
         parameters=parameters,
         draw=draw,
@@ -265,7 +266,7 @@ def _be_plain() -> None:
     """Undo what nervid does for speed; the order of shuffled channels does not matter for time."""
     depthwise.TILE = 2**30
     head.LARGEST_FOLDED_STRIDE = 0
-    trainer.PIXELS_AT_ONCE = 2**30
+    distortion_trainer.PIXELS_AT_ONCE = 2**30
     for module in (blocks, head):
         setattr(module, "pixel_shuffle", F.pixel_shuffle)  # noqa: B010 - not theirs to export
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from nervid.errors import InputError
+from nervid.fit.distortion_trainer import DistortionTrainer
 from nervid.fit.recipe import RECIPES, OptimizerName
-from nervid.fit.trainer import FitProgress, Interrupted, Trainer
+from nervid.fit.trainer import FitProgress, Interrupted
 
 FRAMES = torch.from_numpy(np.arange(5 * 3 * 4 * 4, dtype=np.uint8).reshape(5, 3, 4, 4))
 RECIPE = replace(RECIPES["hnerv"], learning_rate=0.05)
@@ -22,13 +23,13 @@ def make_trainer(
     rate: float = 0.05,
     seed: int = 1,
     optimizer: OptimizerName = "adam",
-) -> Trainer:
+) -> DistortionTrainer:
     """A "network" that is the frames themselves, so that the optimum is known."""
 
     def draw(indices: Tensor, target: Tensor) -> list[Tensor]:
         return [parameter[indices]]
 
-    return Trainer(
+    return DistortionTrainer(
         phase="fit",
         parameters={"frames": parameter},
         draw=draw,
@@ -46,7 +47,7 @@ def start() -> nn.Parameter:
     return nn.Parameter(torch.full((5, 3, 4, 4), 0.5))
 
 
-def stop_at(step: int, trainer: Trainer) -> Callable[[], bool]:
+def stop_at(step: int, trainer: DistortionTrainer) -> Callable[[], bool]:
     return lambda: trainer.state.step == step
 
 
@@ -66,7 +67,7 @@ def test_every_frame_is_seen_once_an_epoch() -> None:
 def test_a_large_batch_in_parts_takes_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, parts = start(), start()
     make_trainer(whole, steps=12).run()
-    monkeypatch.setattr("nervid.fit.trainer.PIXELS_AT_ONCE", 16)
+    monkeypatch.setattr("nervid.fit.distortion_trainer.PIXELS_AT_ONCE", 16)
     make_trainer(parts, steps=12).run()
     torch.testing.assert_close(parts, whole, rtol=0, atol=1e-6)
 

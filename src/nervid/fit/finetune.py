@@ -8,10 +8,10 @@ from torch.func import functional_call
 
 from nervid.compress.quantize import MOST_BITS, Grid, straight_through
 from nervid.fit.checkpoint import Checkpoint
+from nervid.fit.distortion_trainer import DistortionTrainer
 from nervid.fit.plan import Hooks, SegmentPlan
 from nervid.fit.rate import base_grids, coded_bytes, solve_grids
 from nervid.fit.stored import StoredForm
-from nervid.fit.trainer import Trainer
 from nervid.models.representation import EMBEDDINGS, Representation
 
 GRID_UPDATES: Final = (0.2, 0.4, 0.6, 0.8, 0.9)
@@ -90,7 +90,7 @@ def finetune(
             # In place: the checkpoint writer holds this very mapping.
             grids.update(find_grids(network, form, plan))
 
-    trainer = Trainer(
+    trainer = DistortionTrainer(
         phase="finetune",
         parameters=parameters,
         draw=draw,

@@ -2,6 +2,11 @@
 
 import math
 from dataclasses import dataclass
+from typing import Final
+
+COLLAPSE_FACTOR: Final = 4.0
+"""Smoothed loss over best smoothed loss that counts as a collapse: well above the spread between hard and
+easy frames. Chosen, untuned."""
 
 
 @dataclass(slots=True)
@@ -10,12 +15,12 @@ class DivergenceGuard:
 
     NeRV-style fits are known to lose all quality within some steps for some seeds (issue 1 of the DNeRV
     repository). The smoothed loss of a healthy fit falls; ``collapse_factor`` times its best value so far
-    counts as collapsed. The factor is chosen well above the spread between hard and easy frames, untuned.
+    counts as collapsed.
     """
 
     smoothing: float = 0.98
     """Decay of the running mean of the loss, per step."""
-    collapse_factor: float = 4.0
+    collapse_factor: float = COLLAPSE_FACTOR
     """Smoothed loss over best smoothed loss that counts as a collapse."""
     patience: int = 100
     """Steps before the running mean is trusted."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from nervid.compress.feature_sections import QuantizedFeatureGrid, encode_feature_grids
 from nervid.compress.streams import QuantizedTensor, encode_tensors
 from nervid.fit.checkpoint import Checkpoint
+from nervid.fit.distortion_trainer import DistortionTrainer
 from nervid.fit.finetune import find_grids, finetune
 from nervid.fit.first_steps import take_first_steps
 from nervid.fit.plan import Hooks, SegmentPlan
@@ -19,7 +20,6 @@ from nervid.fit.precision import autocast_dtype
 from nervid.fit.rate import quantize_all
 from nervid.fit.rd.segment import fit_rate_distortion
 from nervid.fit.stored import StoredForm
-from nervid.fit.trainer import Trainer
 from nervid.models.config import HnervConfig, ModelConfig, NervidConfig
 from nervid.models.convnext import HnervEncoder
 from nervid.models.nervid import Nervid
@@ -196,7 +196,7 @@ def _fit(
             ranks=hooks.ranks,
             steps=learned,
         )
-    trainer = Trainer(
+    trainer = DistortionTrainer(
         phase="fit",
         parameters=parameters,
         draw=draw,

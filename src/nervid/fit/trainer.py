@@ -2,33 +2,25 @@
 
 import time
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Int, UInt8
 from torch import Tensor, nn
 
 from nervid.errors import InputError
 from nervid.fit.distributed import ALONE, Ranks
-from nervid.fit.guard import DivergenceGuard
-from nervid.fit.loss import multi_resolution_distortion, psnr_of
+from nervid.fit.guard import COLLAPSE_FACTOR, DivergenceGuard
 from nervid.fit.optimizer import Optimizer
 from nervid.fit.precision import Precision, autocast_dtype
 from nervid.fit.recipe import Recipe
-from nervid.fit.schedule import learning_rate
 from nervid.models.representation import EMBEDDINGS
-
-Draw = Callable[[Int[Tensor, " batch"], Float[Tensor, "batch 3 height width"]], list[Tensor]]
-"""Draws the frames of the given indices, coarse to full size; the frames are an encoder's input."""
-
-Penalty = Callable[[Int[Tensor, " batch"]], Float[Tensor, ""]]
-"""What a loss has beside distortion, for the frames of the given indices."""
 
 SNAPSHOT_STEPS = 200
 """A healthy state is kept every so many steps, for the divergence guard."""
-PIXELS_AT_ONCE = 2**19
-"""On the CPU a batch with more pixels goes through in parts, gradients added up: same step, less memory."""
 MOST_RESTARTS = 10
 """Restarts after which a fit is given up: by then the rate is a thousandth."""
 
@@ -68,8 +60,8 @@ class TrainerState:
     guard: DivergenceGuard = field(default_factory=DivergenceGuard)
 
 
-class Trainer:
-    """One phase of a fit.
+class Trainer(ABC):
+    """One phase of a fit, whatever a step is.
 
     The order of frames and the learning rate are functions of the seed and the step alone, so a phase that is
     resumed from ``state_tensors`` and ``state`` goes on exactly as it would have without the break.
@@ -77,7 +69,6 @@ class Trainer:
     Args:
         phase: Name for progress reports; it also seeds the order of frames.
         parameters: What the optimizer changes, by name.
-        draw: Draws frames from the parameters.
         frames: The segment, uint8 [frames, 3, height, width] in [0, 255]; channels-last memory is fastest.
         recipe: Loss, betas, batch size, schedule.
         steps: Steps of this phase.
@@ -86,15 +77,16 @@ class Trainer:
         seed: Seeds the order of frames.
         precision: Type of the convolutions.
         ranks: Processes that share every batch.
-        penalty: What the loss of some frames has beside their distortion, a mean over them.
     """
+
+    collapse_factor: ClassVar[float] = COLLAPSE_FACTOR
+    """Rise of what ``_step`` returns that counts as divergence."""
 
     def __init__(
         self,
         *,
         phase: str,
         parameters: Mapping[str, nn.Parameter],
-        draw: Draw,
         frames: UInt8[Tensor, "frames 3 height width"],
         recipe: Recipe,
         steps: int,
@@ -103,19 +95,13 @@ class Trainer:
         seed: int,
         precision: Precision,
         ranks: Ranks = ALONE,
-        penalty: Penalty | None = None,
     ) -> None:
-        self._penalty = penalty
-        self.phase, self.parameters, self.draw = phase, dict(parameters), draw
+        self.phase, self.parameters = phase, dict(parameters)
         self.frames, self.recipe = frames, recipe
         self.steps, self.peak_rate, self.warmup, self.seed = steps, peak_rate, warmup, seed
-        self.state = TrainerState()
+        self.state = TrainerState(guard=self._fresh_guard())
         self._ranks = ranks
         self._dtype = autocast_dtype(precision, frames.device)
-        pixels = frames.shape[-2] * frames.shape[-1]
-        self._frames_at_once = (
-            max(1, PIXELS_AT_ONCE // pixels) if frames.device.type == "cpu" else recipe.batch_size
-        )
         self._optimizer = Optimizer(
             self.parameters,
             kind=recipe.optimizer,
@@ -124,7 +110,7 @@ class Trainer:
             dtype=self._dtype or torch.float32,
         )
         self._order: tuple[int, Tensor] = (-1, torch.empty(0, dtype=torch.int64))
-        self._good: tuple[dict[str, Tensor], int] = (self.state_tensors(clone=True), 0)
+        self._good: tuple[dict[str, Tensor], int] | None = None
 
     def run(
         self,
@@ -200,7 +186,12 @@ class Trainer:
 
     @property
     def good(self) -> tuple[dict[str, Tensor], int]:
-        """The last healthy state, tensors and step; a checkpoint keeps it, so that a resumed guard agrees."""
+        """The last healthy state, tensors and step; a checkpoint keeps it, so that a resumed guard agrees.
+
+        Before the first step it is the one that there is.
+        """
+        if self._good is None:
+            self._good = (self.state_tensors(clone=True), 0)
         return self._good
 
     @good.setter
@@ -208,6 +199,7 @@ class Trainer:
         self._good = value
 
     def _guarded_step(self) -> None:
+        tensors, step = self.good
         loss, psnr = self._step()
         if self.state.guard.is_healthy(loss):
             self.state.step += 1
@@ -220,45 +212,25 @@ class Trainer:
             raise InputError(
                 f"the fit diverged {MOST_RESTARTS} times at ever lower learning rates; try another --seed"
             )
-        self.load_state_tensors(self._good[0])
+        self.load_state_tensors(tensors)
         self.state = TrainerState(
-            step=self._good[1],
+            step=step,
             rate_scale=self.state.rate_scale / 2,
             restarts=self.state.restarts + 1,
-            psnr_db=self.state.psnr_db if self._good[1] else 0.0,
+            psnr_db=self.state.psnr_db if step else 0.0,
+            guard=self._fresh_guard(),
         )
 
+    def _fresh_guard(self) -> DivergenceGuard:
+        return DivergenceGuard(collapse_factor=self.collapse_factor)
+
+    @abstractmethod
     def _step(self) -> tuple[float, float]:
-        rate = self.state.rate_scale * learning_rate(
-            self.state.step,
-            steps=self.steps,
-            peak=self.peak_rate,
-            warmup=self.warmup,
-            warmup_start=self.recipe.warmup_start,
-        )
-        self._optimizer.zero_gradients()
-        indices = self._indices(self.state.step)
-        loss, psnr = 0.0, 0.0
-        for part in torch.split(self._ranks.share(indices), self._frames_at_once):
-            if len(part):
-                part_loss, errors = self._backward(part, len(part) / len(indices))
-                loss += part_loss
-                psnr += sum(psnr_of(error) for error in errors)
-        loss, psnr = self._ranks.sum_gradients(self.parameters.values(), (loss, psnr))
-        self._optimizer.step(rate)
-        return loss, psnr / len(indices)
+        """Take the step that ``state`` names.
 
-    def _backward(self, indices: Int[Tensor, " batch"], share: float) -> tuple[float, list[float]]:
-        """Add ``share`` times the loss gradient of some frames; return that loss and the frames' errors."""
-        target = self.frames[indices].to(torch.float32).mul_(1 / 255)
-        with torch.autocast(self.frames.device.type, dtype=self._dtype, enabled=self._dtype is not None):
-            images = self.draw(indices, target)
-        loss, errors = multi_resolution_distortion([image.float() for image in images], target, self.recipe)
-        if self._penalty is not None:
-            loss = loss + self._penalty(indices)
-        loss = share * loss
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss.item(), errors.tolist()
+        Returns:
+            What the guard follows, and the mean PSNR of the step's frames in dB.
+        """
 
     def _indices(self, step: int) -> Int[Tensor, " batch"]:
         """The frames of one step: each epoch is a fresh permutation, its last batch may be smaller."""

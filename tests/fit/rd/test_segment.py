@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from nervid.compress.feature_sections import decode_feature_grids
 from nervid.compress.streams import decode_tensors
 from nervid.fit.distributed import ALONE
+from nervid.fit.guard import DivergenceGuard
 from nervid.fit.plan import Hooks, SegmentPlan
 from nervid.fit.rd import trainer
 from nervid.fit.rd.trainer import RateTrainer
@@ -139,3 +140,16 @@ def test_rates_of_weights_and_of_grids_fall_each_by_a_power_of_its_own(
     assert fit_segment(frames, plan, Hooks()).sections() != usual
     steps = plan.effort.steps(len(frames), plan.recipe)
     assert set(seen) == {(sum(steps),) if changed == "weights_power" else (sum(steps), 1.0)}
+
+
+def test_after_a_restart_the_guard_is_as_patient_as_before(frames: torch.Tensor) -> None:
+    network = build(CONFIG, seed=1)
+    assert isinstance(network, Nervid)
+    fit = RateTrainer(network, frames, plan_for(steps=8), steps=8, ranks=ALONE)
+    fit._guarded_step()
+    with torch.no_grad():
+        for parameter in fit.parameters.values():
+            parameter.fill_(float("nan"))
+    fit._guarded_step()
+    assert (fit.state.restarts, fit.state.step) == (1, 0)
+    assert fit.state.guard == DivergenceGuard(collapse_factor=30.0)

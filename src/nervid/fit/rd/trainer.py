@@ -8,7 +8,6 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from nervid.fit.distributed import Ranks
-from nervid.fit.guard import DivergenceGuard
 from nervid.fit.loss import psnr_of
 from nervid.fit.optimizer import Optimizer
 from nervid.fit.plan import SegmentPlan
@@ -44,8 +43,6 @@ LAST_CORRECTIONS: Final = 12
 soon nothing moves any more."""
 DISTORTION_SCALE: Final = 1000.0
 """Distortion is counted in thousandths of squared error, so that multipliers are near 1."""
-COLLAPSE_FACTOR: Final = 30.0
-"""Rise of the distortion that counts as divergence: a rate that is squeezed late may raise it a few times."""
 
 
 class RateTrainer(Trainer):
@@ -59,6 +56,9 @@ class RateTrainer(Trainer):
         ranks: Processes that share every batch.
     """
 
+    collapse_factor = 30.0
+    """A rate that is squeezed late may raise the distortion a few times."""
+
     def __init__(
         self,
         network: Nervid,
@@ -68,31 +68,13 @@ class RateTrainer(Trainer):
         steps: int,
         ranks: Ranks,
     ) -> None:
-        config = plan.model
         self.grids = FittedGrids(network.config.feature_grids, len(frames), frames.device)
         dtype = autocast_dtype(plan.precision, frames.device) or torch.float32
+        # The network's parameters are parts of one row from here on.
         self.weights = FittedWeights(network, dtype)
-        batch = min(plan.recipe.batch_size, len(frames))
-        most = max(self.weights.count, self.grids.most_touched(batch))
-        self._noise = Noise(most, seed=plan.seed, device=frames.device)
-        if plan.multiplier is not None:
-            self.multiplier = Multiplier(None, usual=plan.multiplier)
-        else:
-            assert plan.target_bytes is not None
-            usual = usual_multiplier(plan.target_bytes, pixels=len(frames) * config.height * config.width)
-            self.multiplier = Multiplier(AIM * plan.target_bytes, usual=usual)
-        self._rounding = RoundingSchedule(self.multiplier.usual)
-        self._corrected = 0
-        self._rounded_from = -1
-        """The first step that saw rounded numbers; -1 before."""
-        self._pixels = len(frames) * config.height * config.width
-        self._clock = None if plan.time_limit_seconds is None else Clock(plan.time_limit_seconds)
-        self._log_steps = {"weights": self.weights.log_steps, "grids": self.grids.log_steps}
-        self._step_optimizer = Optimizer(self._log_steps, kind="adam", betas=(0.9, 0.99))
         super().__init__(
             phase="fit",
             parameters=dict(network.named_weights()),
-            draw=lambda indices, target: [],
             frames=frames,
             recipe=plan.recipe,
             steps=steps,
@@ -102,7 +84,23 @@ class RateTrainer(Trainer):
             precision=plan.precision,
             ranks=ranks,
         )
-        self.state.guard = DivergenceGuard(collapse_factor=COLLAPSE_FACTOR)
+        batch = min(plan.recipe.batch_size, len(frames))
+        most = max(self.weights.count, self.grids.most_touched(batch))
+        self._noise = Noise(most, seed=plan.seed, device=frames.device)
+        self._pixels = len(frames) * plan.model.height * plan.model.width
+        if plan.multiplier is not None:
+            self.multiplier = Multiplier(None, usual=plan.multiplier)
+        else:
+            assert plan.target_bytes is not None
+            usual = usual_multiplier(plan.target_bytes, pixels=self._pixels)
+            self.multiplier = Multiplier(AIM * plan.target_bytes, usual=usual)
+        self._rounding = RoundingSchedule(self.multiplier.usual)
+        self._corrected = 0
+        self._rounded_from = -1
+        """The first step that saw rounded numbers; -1 before."""
+        self._clock = None if plan.time_limit_seconds is None else Clock(plan.time_limit_seconds)
+        self._log_steps = {"weights": self.weights.log_steps, "grids": self.grids.log_steps}
+        self._step_optimizer = Optimizer(self._log_steps, kind="adam", betas=(0.9, 0.99))
 
     @property
     def reckoned_bytes(self) -> float:
