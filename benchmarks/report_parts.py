@@ -115,7 +115,8 @@ PARTS: Final = (
             those of one core. Whatever else ran beside it made seconds and speeds worse (docs/log.md says
             where); those that are promised are measured alone. First table: bytes against those of others at
             equal PSNR (BD-rate) and how many dB the two curves share; then the files of each clip by rising
-            size. HNeRV and NeRV are ours: fitted, quantized, coded.""",
+            size, with the commit that encoded them: a mean may have clips of several versions of the codec.
+            HNeRV and NeRV are ours: fitted, quantized, coded.""",
             pictures=((f"codec_rd_{size_class}.png", "PSNR over rate of every clip, all codecs"),),
         )
         for size_class in ("640x360", "320x180")

@@ -4,7 +4,7 @@ import time
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -53,11 +53,11 @@ class Interrupted(BaseException):
 class TrainerState:
     """Everything that decides the next step, beside parameters and optimizer."""
 
+    guard: DivergenceGuard
     step: int = 0
     rate_scale: float = 1.0
     restarts: int = 0
     psnr_db: float = 0.0
-    guard: DivergenceGuard = field(default_factory=DivergenceGuard)
 
 
 class Trainer(ABC):
