@@ -68,15 +68,11 @@ class SpecGridDecoder(SpecRangeDecoder):
         start, *knots = self.knots(shape)
         return np.stack(knots) if knots else start
 
-    def grids(self, shapes: list[Shape], spans: list[int]) -> list[np.ndarray]:
+    def grids(self, shapes: list[Shape], order: list[list[int]]) -> list[np.ndarray]:
         """Read grids whose knots come in the order in which frames need them."""
         readers = [self.knots(shape) for shape in shapes]
         found = [[next(reader)] for reader in readers]
-        needs = [
-            (0 if knot == 0 else (knot - 1) * span + 1, number)
-            for number, (shape, span) in enumerate(zip(shapes, spans, strict=True))
-            for knot in range(shape[0])
-        ]
+        needs = [(first, number) for number, frames in enumerate(order) for first in frames]
         for _, number in sorted(needs):
             found[number].append(next(readers[number]))
         return [np.stack(knots) if knots else start for start, *knots in found]

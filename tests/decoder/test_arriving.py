@@ -11,7 +11,7 @@ import torch
 
 import nervid
 from nervid.compress.feature_sections import QuantizedFeatureGrid, encode_feature_grids, read_feature_knots
-from nervid.compress.knots import knots_by_need
+from nervid.compress.knots import KnotOrder, knots_by_need
 from nervid.container import EMBD, MODL, WGHT, NervFile
 from nervid.decoder import arriving
 from nervid.decoder.arriving import ArrivingGrids
@@ -56,7 +56,7 @@ def section() -> bytes:
             )
             for grid in CONFIG.feature_grids
         ],
-        CONFIG.stored_spans,
+        CONFIG.knot_order,
     )
 
 
@@ -102,13 +102,13 @@ def test_a_frame_waits_for_the_knots_that_it_needs(network: Nervid, decoded: lis
     network.embed(torch.tensor([1, 0]))
     assert len(decoded) == 6
     network.embed(torch.tensor([8]))
-    assert decoded == list(knots_by_need([9, 3, 1], [1, 4, 9]))
+    assert decoded == list(knots_by_need([range(9), (0, 1, 5), (0,)]))
     assert network.before_reading is None
 
 
 def test_knots_go_where_the_network_is(network: Nervid, section: bytes) -> None:
     network.double()
-    values = {tuple(place): v for place, v in read_feature_knots(section, *shapes_and_spans())}
+    values = {tuple(place): v for place, v in read_feature_knots(section, *shapes_and_order())}
     numbers = torch.split(network.embed(torch.tensor([2]))[0], [4 * 6, 3 * 24, 2 * 24])
     assert numbers[0].dtype == torch.float64
     assert torch.equal(numbers[0].float(), values[0, 2].flatten())
@@ -137,5 +137,5 @@ def test_threads_that_draw_at_once_get_the_same_frames(data: bytes) -> None:
     assert all(torch.equal(a, b) for a, b in zip(alone, reversed(drawn), strict=True))
 
 
-def shapes_and_spans() -> tuple[list[tuple[int, int, int, int]], tuple[int, ...] | None]:
-    return [grid.shape for grid in CONFIG.feature_grids], CONFIG.stored_spans
+def shapes_and_order() -> tuple[list[tuple[int, int, int, int]], KnotOrder | None]:
+    return [grid.shape for grid in CONFIG.feature_grids], CONFIG.knot_order

@@ -28,6 +28,7 @@ SYMBOLS = {
     "nervid_v1": "8f5c104ae5caf2961fa444e8cec30d08d9841fa9e25575da07eeff0f5fe18ede",
     # The same codes, their knots in the order in which frames need them.
     "nervid_interleaved_v1": "8f5c104ae5caf2961fa444e8cec30d08d9841fa9e25575da07eeff0f5fe18ede",
+    "nervid_textured_v1": "e317ca58f1b8b627ff4d691812d0f9a965a80ff20fd9307aaa4c1503ffae18fa",
 }
 """SHA-256 over all codes of all segments, int16 little-endian, in the order of the file."""
 HEAD = "9dae5c92283c820e958491a33bad6835a120bd11100ae9651b2cf11906649f21"
@@ -41,10 +42,12 @@ def embedding_codes(config: ModelConfig, embd: bytes) -> Iterator[Tensor]:
     if not isinstance(config, NervidConfig):
         yield decode_tensors(embd, [(config.frames, *config.embedding_shape)])[0].codes
         return
-    latents, grids = split_latents(embd)
-    yield decode_tensors(latents, [(config.frames, config.latents)])[0].codes
+    grids = embd
+    if config.latents:
+        latents, grids = split_latents(embd)
+        yield decode_tensors(latents, [(config.frames, config.latents)])[0].codes
     shapes = [grid.shape for grid in config.feature_grids]
-    for grid in decode_feature_grids(grids, shapes, config.stored_spans):
+    for grid in decode_feature_grids(grids, shapes, config.knot_order):
         yield grid.codes
 
 
@@ -104,7 +107,7 @@ def read_all(path: Path) -> None:
         read_alignment(file)
 
 
-@pytest.mark.parametrize("name", ["hnerv_v1", "nervid_v1", "nervid_interleaved_v1"])
+@pytest.mark.parametrize("name", ["hnerv_v1", "nervid_v1", "nervid_interleaved_v1", "nervid_textured_v1"])
 @given(data=st.data())
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_golden_file_with_changed_bytes_is_refused(tmp_path: Path, name: str, data: st.DataObject) -> None:
@@ -116,7 +119,7 @@ def test_a_golden_file_with_changed_bytes_is_refused(tmp_path: Path, name: str, 
         read_all(tmp_path / "a.nerv")
 
 
-@pytest.mark.parametrize("name", ["hnerv_v1", "nervid_v1", "nervid_interleaved_v1"])
+@pytest.mark.parametrize("name", ["hnerv_v1", "nervid_v1", "nervid_interleaved_v1", "nervid_textured_v1"])
 @given(length=st.integers(0, 4200))
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_golden_file_cut_short_is_refused(tmp_path: Path, name: str, length: int) -> None:

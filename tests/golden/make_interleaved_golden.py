@@ -30,8 +30,9 @@ def interleaved(modl: bytes, embd: bytes) -> tuple[bytes, bytes]:
     assert isinstance(config, NervidConfig)
     latents, stream = split_latents(embd)
     grids = decode_feature_grids(stream, [grid.shape for grid in config.feature_grids])
+    order = [grid.first_frames for grid in config.feature_grids]
     description["model"]["interleaved"] = True
-    return canonical_json(description), join_latents(latents, encode_feature_grids(grids, config.grid_spans))
+    return canonical_json(description), join_latents(latents, encode_feature_grids(grids, order))
 
 
 def main() -> None:

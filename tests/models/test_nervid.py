@@ -6,7 +6,7 @@ import torch
 
 from nervid.errors import FormatError, InputError
 from nervid.models.config import NervidConfig, embedding_count, from_json, parameter_count, to_json
-from nervid.models.config.nervid import FeatureGrid
+from nervid.models.config.feature_grid import MixedGrid
 from nervid.models.mixing import mix_knots, touched_knots
 from nervid.models.nervid_sizing import solve_nervid
 from nervid.models.sizing import macs_per_pixel
@@ -71,11 +71,11 @@ def test_multiply_accumulates_count_every_stage_at_its_own_size() -> None:
 def test_a_frame_is_mixed_from_its_two_nearest_knots(
     index: int, places: tuple[tuple[int, float], ...]
 ) -> None:
-    assert FeatureGrid(stage=0, span=4, shape=(4, 1, 2, 2)).places(index) == places
+    assert MixedGrid(stage=0, span=4, shape=(4, 1, 2, 2)).places(index) == (places,)
 
 
 def test_only_knots_that_frames_need_are_touched() -> None:
-    grid = FeatureGrid(stage=0, span=4, shape=(6, 1, 1, 1))
+    grid = MixedGrid(stage=0, span=4, shape=(6, 1, 1, 1))
     knots, shares = touched_knots(grid, [17, 1])
     assert knots == [0, 1, 4, 5]
     assert shares.tolist() == [[0, 0, 0.75, 0.25], [0.75, 0.25, 0, 0]]

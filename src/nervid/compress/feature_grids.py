@@ -8,7 +8,7 @@ from jaxtyping import Int16, Int32
 
 from nervid.compress.coded_grid import CodedGrid
 from nervid.compress.flags import FlagCoder, FlagMeter, FlagReader, FlagWriter
-from nervid.compress.knots import KnotPlace, knots_by_need
+from nervid.compress.knots import KnotOrder, KnotPlace, knots_by_need
 from nervid.compress.prediction import LARGEST_CODE
 from nervid.errors import InputError
 
@@ -16,7 +16,7 @@ from nervid.errors import InputError
 _MAX_SIZE = 1 << 28
 
 
-def encode_grids(grids: Sequence[np.ndarray], spans: Sequence[int] | None = None) -> bytes:
+def encode_grids(grids: Sequence[np.ndarray], order: KnotOrder | None = None) -> bytes:
     """Code feature grids, in order, into one stream.
 
     A knot is coded in a few passes, each on all channels: a coarse lattice of sites, then those between. A
@@ -27,11 +27,11 @@ def encode_grids(grids: Sequence[np.ndarray], spans: Sequence[int] | None = None
     Args:
         grids: Codes of any integer type, [knots, channels, rows, columns], at most 2047 in magnitude; fewer
             than 2**28 in all. Any axis may be empty.
-        spans: Frames from one knot to the next, for each grid: knots of all grids then come in the order in
-            which frames need them. None for grid by grid.
+        order: For each grid the first frame that each knot is drawn with: knots of all grids then come in
+            the order in which frames need them. None for grid by grid.
 
     Returns:
-        The stream. It does not hold the shapes and spans; a decoder needs to know them.
+        The stream. It does not hold the shapes and the order; a decoder needs to know them.
 
     Raises:
         InputError: If a grid does not have four axes of integers, or a code is out of range.
@@ -42,12 +42,12 @@ def encode_grids(grids: Sequence[np.ndarray], spans: Sequence[int] | None = None
         [[[[-3, -2, -1], [0, 1, 2]]]]
     """
     writer = FlagWriter()
-    _write(writer, _checked(grids), spans)
+    _write(writer, _checked(grids), order)
     return writer.finish()
 
 
 def decode_grids(
-    data: bytes, shapes: Sequence[tuple[int, int, int, int]], spans: Sequence[int] | None = None
+    data: bytes, shapes: Sequence[tuple[int, int, int, int]], order: KnotOrder | None = None
 ) -> list[Int16[np.ndarray, "..."]]:
     """Return the grids that `encode_grids` coded into ``data``.
 
@@ -56,7 +56,7 @@ def decode_grids(
     Args:
         data: A whole stream.
         shapes: Knots, channels, rows and columns of each grid, in order.
-        spans: As `encode_grids` had them.
+        order: As `encode_grids` had it.
 
     Returns:
         New arrays of these shapes.
@@ -67,13 +67,13 @@ def decode_grids(
     """
     _check_shapes(shapes)
     grids = [np.zeros(shape, dtype=np.int16) for shape in shapes]
-    for place, codes in read_knots(data, shapes, spans):
+    for place, codes in read_knots(data, shapes, order):
         grids[place.grid][place.knot] = codes
     return grids
 
 
 def read_knots(
-    data: bytes, shapes: Sequence[tuple[int, int, int, int]], spans: Sequence[int] | None = None
+    data: bytes, shapes: Sequence[tuple[int, int, int, int]], order: KnotOrder | None = None
 ) -> Iterator[tuple[KnotPlace, Int16[np.ndarray, "channels rows columns"]]]:
     """Decode a stream knot by knot; for arguments and errors see `decode_grids`.
 
@@ -84,7 +84,7 @@ def read_knots(
     """
     _check_shapes(shapes)
     reader = FlagReader(data)
-    for place, codes in _walk(reader, shapes, None, spans):
+    for place, codes in _walk(reader, shapes, None, order):
         yield place, codes.astype(np.int16)
     reader.finish()
 
@@ -100,8 +100,8 @@ def grids_bits(grids: Sequence[np.ndarray]) -> float:
     return meter.bits
 
 
-def _write(coder: FlagCoder, grids: Sequence[Int32[np.ndarray, "..."]], spans: Sequence[int] | None) -> None:
-    for _ in _walk(coder, [grid.shape for grid in grids], grids, spans):
+def _write(coder: FlagCoder, grids: Sequence[Int32[np.ndarray, "..."]], order: KnotOrder | None) -> None:
+    for _ in _walk(coder, [grid.shape for grid in grids], grids, order):
         pass
 
 
@@ -109,19 +109,18 @@ def _walk(
     coder: FlagCoder,
     shapes: Sequence[tuple[int, ...]],
     grids: Sequence[Int32[np.ndarray, "..."]] | None,
-    spans: Sequence[int] | None,
+    order: KnotOrder | None,
 ) -> Iterator[tuple[KnotPlace, Int32[np.ndarray, "channels rows columns"]]]:
     """Code all knots, one after the other; a reader gets None for ``grids``."""
     known = [None] * len(shapes) if grids is None else list(grids)
-    counts = [shape[0] for shape in shapes]
-    if spans is None:
+    if order is None:
         for number, (shape, codes) in enumerate(zip(shapes, known, strict=True)):
             coded = CodedGrid(coder, shape, codes)
             for knot in range(shape[0]):
                 yield KnotPlace(number, knot), coded.next_knot()
         return
     all_coded = [CodedGrid(coder, shape, codes) for shape, codes in zip(shapes, known, strict=True)]
-    for place in knots_by_need(counts, spans):
+    for place in knots_by_need(order):
         yield place, all_coded[place.grid].next_knot()
 
 

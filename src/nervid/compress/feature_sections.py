@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nervid.compress.feature_grids import decode_grids, encode_grids, grids_bits, read_knots
-from nervid.compress.knots import KnotPlace
+from nervid.compress.knots import KnotOrder, KnotPlace
 from nervid.errors import CorruptSectionError
 
 STEP_BYTES = 2
@@ -32,36 +32,36 @@ class QuantizedFeatureGrid:
         return self.codes.to(torch.float32) * self.steps.view(1, -1, 1, 1)
 
 
-def encode_feature_grids(grids: Sequence[QuantizedFeatureGrid], spans: Sequence[int] | None = None) -> bytes:
+def encode_feature_grids(grids: Sequence[QuantizedFeatureGrid], order: KnotOrder | None = None) -> bytes:
     """Return the bytes of the embeddings section of a network with feature grids (docs/format.md).
 
     Args:
         grids: In the network's order.
-        spans: Frames from knot to knot of each, to have knots in the order in which frames need them; None
-            to have them grid by grid.
+        order: For each grid the first frame that each knot is drawn with, to have knots in the order in which
+            frames need them; None to have them grid by grid.
 
     Raises:
         InputError: If a code is out of the coder's range.
     """
     steps = b"".join(grid.steps.numpy().astype("<f2").tobytes() for grid in grids)
-    return steps + encode_grids([grid.codes.numpy() for grid in grids], spans)
+    return steps + encode_grids([grid.codes.numpy() for grid in grids], order)
 
 
 def decode_feature_grids(
-    data: bytes, shapes: Sequence[tuple[int, int, int, int]], spans: Sequence[int] | None = None
+    data: bytes, shapes: Sequence[tuple[int, int, int, int]], order: KnotOrder | None = None
 ) -> list[QuantizedFeatureGrid]:
     """Undo :func:`encode_feature_grids`.
 
     Args:
         data: The section's payload.
         shapes: Shape of each grid, in order; the caller bounds them.
-        spans: As :func:`encode_feature_grids` had them.
+        order: As :func:`encode_feature_grids` had it.
 
     Raises:
         CorruptSectionError: If the bytes do not hold feature grids of these shapes.
     """
     steps, stream = _split_steps(data, shapes)
-    codes = decode_grids(stream, shapes, spans)
+    codes = decode_grids(stream, shapes, order)
     return [
         QuantizedFeatureGrid(torch.from_numpy(array), torch.from_numpy(part))
         for array, part in zip(codes, steps, strict=True)
@@ -69,7 +69,7 @@ def decode_feature_grids(
 
 
 def read_feature_knots(
-    data: bytes, shapes: Sequence[tuple[int, int, int, int]], spans: Sequence[int] | None = None
+    data: bytes, shapes: Sequence[tuple[int, int, int, int]], order: KnotOrder | None = None
 ) -> Iterator[tuple[KnotPlace, Float[Tensor, "channels rows columns"]]]:
     """Undo :func:`encode_feature_grids` knot by knot; for the arguments see :func:`decode_feature_grids`.
 
@@ -85,7 +85,7 @@ def read_feature_knots(
     columns = [torch.from_numpy(part).view(-1, 1, 1) for part in steps]
     return (
         (place, torch.from_numpy(codes).to(torch.float32) * columns[place.grid])
-        for place, codes in read_knots(stream, shapes, spans)
+        for place, codes in read_knots(stream, shapes, order)
     )
 
 

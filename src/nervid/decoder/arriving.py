@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nervid.compress.feature_sections import read_feature_knots
-from nervid.compress.knots import first_frame, knots_by_need
+from nervid.compress.knots import knots_by_need
 from nervid.errors import CorruptSectionError
 from nervid.models.config import NervidConfig
 from nervid.models.nervid import GRIDS, Nervid
@@ -29,10 +29,10 @@ class ArrivingGrids:
 
     def __init__(self, config: NervidConfig, stream: bytes) -> None:
         self._grids = config.feature_grids
-        self._knots = read_feature_knots(stream, [grid.shape for grid in self._grids], config.stored_spans)
-        places = knots_by_need([grid.shape[0] for grid in self._grids], config.grid_spans)
+        order = [grid.first_frames for grid in self._grids]
+        self._knots = read_feature_knots(stream, [grid.shape for grid in self._grids], order)
         # The first frame that needs each knot to come, the next one last.
-        self._waited_for = [first_frame(place.knot, config.grid_spans[place.grid]) for place in places][::-1]
+        self._waited_for = [order[place.grid][place.knot] for place in knots_by_need(order)][::-1]
         self._lock = threading.Lock()
         self._error: CorruptSectionError | None = None
         self._network: Nervid | None = None

@@ -161,7 +161,7 @@ class Decoder:
             )
         indices = torch.tensor(places, device=self._device) - int(self._starts[segments[0]])
         with torch.inference_mode():
-            embeddings = network.embed(indices)
+            embeddings = network.embed_together(indices)
             return draw_embedding(network, torch.lerp(embeddings[:1], embeddings[1:], share), size).cpu()
 
     def seconds_of(self, index: int) -> float:

@@ -117,7 +117,7 @@ def _read_embeddings(config: ModelConfig, embd: bytes | None) -> dict[str, Tenso
         return {}
     if isinstance(config, NervidConfig):
         shapes = [grid.shape for grid in config.feature_grids]
-        grids = decode_feature_grids(_without_latents(config, embd), shapes, config.stored_spans)
+        grids = decode_feature_grids(_without_latents(config, embd), shapes, config.knot_order)
         return {f"{GRIDS}.{number}": grid.values().flatten(1) for number, grid in enumerate(grids)}
     (tensor,) = decode_tensors(embd, [(config.frames, *config.embedding_shape)])
     return {EMBEDDINGS: tensor.values()}

@@ -8,7 +8,7 @@ from nervid.encoder.config import EncodeConfig
 from nervid.errors import InputError
 from nervid.models.config import ModelConfig
 from nervid.models.like import smallest_like, solve_like
-from nervid.models.nervid_sizing import LEAST_BYTES, USUAL_COMPLEXITY, solve_nervid, usual_bytes
+from nervid.models.nervid_sizing import LEAST_BYTES, USUAL_COMPLEXITY, Spans, solve_nervid, usual_bytes
 from nervid.models.sizing import LEAST_LATENT, embedding_count, parameter_count, smallest, solve
 
 EXPECTED_BITS: Final = {2: 1.5, 3: 2.1, 4: 2.9, 5: 3.8, 6: 4.7, 7: 5.7, 8: 6.7}
@@ -47,6 +47,7 @@ def plan_network(
     budget_bytes: float,
     least_numbers: int = 1,
     like: ModelConfig | None = None,
+    spans: Spans | None = None,
 ) -> ModelConfig:
     """Return the network that should code to ``budget_bytes``.
 
@@ -59,13 +60,15 @@ def plan_network(
         least_numbers: Fewest numbers in a frame's embedding.
         like: A network of the same family whose strides, windows and activation it gets, so that its weights
             can be carried over; None for a free choice.
+        spans: Of the textures and motion that nervid gets; None for none.
 
     Raises:
         InputError: If even the smallest network of the family cannot be coded so small, or takes more
             arithmetic than allowed; says what it needs.
     """
     if config.model == "nervid":
-        return _plan_nervid(config, frames=frames, height=height, width=width, budget_bytes=budget_bytes)
+        size = {"frames": frames, "height": height, "width": width}
+        return _plan_nervid(config, **size, budget_bytes=budget_bytes, spans=spans)
     size = {"frames": frames, "height": height, "width": width, "least_numbers": least_numbers}
     least = _smallest(config, like, **size)
     least_bytes = least_size(config, **size, like=like)
@@ -86,7 +89,7 @@ def plan_network(
 
 
 def _plan_nervid(
-    config: EncodeConfig, *, frames: int, height: int, width: int, budget_bytes: float
+    config: EncodeConfig, *, frames: int, height: int, width: int, budget_bytes: float, spans: Spans | None
 ) -> ModelConfig:
     if budget_bytes < LEAST_BYTES:
         raise InputError(
@@ -99,6 +102,7 @@ def _plan_nervid(
         width=width,
         budget_bytes=budget_bytes,
         complexity=config.complexity or USUAL_COMPLEXITY,
+        spans=spans,
     )
 
 

@@ -25,15 +25,22 @@ from nervid.encoder.job import CodedSegment, Job
 from nervid.encoder.start import choose_start
 from nervid.encoder.task import SegmentTask
 from nervid.fit.distributed import ALONE, Ranks, shared_recipe
+from nervid.fit.rd.motion import ClipMotion, find_motion
 from nervid.fit.recipe import PRESETS, RATE_DISTORTION, RATE_DISTORTION_PRESETS, RECIPES
 from nervid.fit.segment import FittedSegment, Hooks, SegmentPlan, fit_segment
 from nervid.fit.trainer import FitProgress
 from nervid.initializations import Initialization
 from nervid.metrics.distortion import psnr
 from nervid.models.config import NervidConfig
+from nervid.models.config.nervid import LEAST_ANCHORED
 
 MODL_BYTES = 400
-"""Bytes set aside for a segment's MODL before its network is chosen; real ones take 230 to 330."""
+"""Bytes set aside for a segment's MODL before its network is chosen; real ones take 230 to 390."""
+LEAST_GAIN_DB = 3.5
+"""How much nearer to the frames warped anchors have to be than plain ones for textures to be worth their
+bytes (docs/log.md)."""
+LEAST_MOVING_PIXELS = 64
+"""Shortest side of frames whose motion is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,18 +87,21 @@ class SegmentEncoder:
             InputError: If the fit keeps diverging.
             OutputError: If the work folder cannot be written.
         """
+        motion = self.ranks.by_first(lambda: _motion_of(task, frames))
         if task.budget_bytes is not None:
-            segment = self._fit(task, 0, frames, task.budget_bytes)
+            segment = self._fit(task, 0, frames, motion, task.budget_bytes)
         elif task.config.quality is not None:
-            segment = self._fit(task, 0, frames, _expected_bytes(task, task.config.quality))
+            segment = self._fit(task, 0, frames, motion, _expected_bytes(task, task.config.quality))
         else:
             assert task.config.psnr is not None
-            segment = self._fit_for_psnr(task, frames, task.config.psnr)
+            segment = self._fit_for_psnr(task, frames, motion, task.config.psnr)
         if self.job is not None:
             self.job.store(task.name, segment)
         return segment
 
-    def _fit_for_psnr(self, task: SegmentTask, frames: Tensor, target_db: float) -> CodedSegment:
+    def _fit_for_psnr(
+        self, task: SegmentTask, frames: Tensor, motion: ClipMotion | None, target_db: float
+    ) -> CodedSegment:
         """Fit networks of several sizes; return the smallest that reaches the PSNR, else the best."""
         attempts: list[Attempt] = []
         segments: list[CodedSegment] = []
@@ -106,7 +116,7 @@ class SegmentEncoder:
         )
         least += MODL_BYTES + task.latents_bytes
         while (size := next_size(attempts, target_db, first_bytes, least_bytes=least)) is not None:
-            segment = self._fit(task, len(attempts), frames, size)
+            segment = self._fit(task, len(attempts), frames, motion, size)
             segments.append(segment)
             attempts.append(Attempt(segment.size_bytes, segment.psnr_db))
         enough = [segment for segment in segments if segment.psnr_db >= target_db]
@@ -114,13 +124,15 @@ class SegmentEncoder:
             return min(enough, key=lambda segment: segment.size_bytes)
         return max(segments, key=lambda segment: segment.psnr_db)
 
-    def _fit(self, task: SegmentTask, attempt: int, frames: Tensor, budget: float) -> CodedSegment:
+    def _fit(
+        self, task: SegmentTask, attempt: int, frames: Tensor, motion: ClipMotion | None, budget: float
+    ) -> CodedSegment:
         """Fit and code one network for ``budget`` bytes, MODL included, and measure what it decodes to."""
         name = f"{task.name}-fit{attempt}"
         known = self.ranks.from_first(None if self.job is None else self.job.load(name))
         if known is not None:
             return known
-        plan = plan_segment(task, budget, device=self.device, ranks=self.ranks)
+        plan = plan_segment(task, budget, device=self.device, ranks=self.ranks, motion=motion)
         start = choose_start(task, plan, frames, should_stop=self.should_stop, ranks=self.ranks)
         plan = replace(plan, start=start)
         hooks = Hooks(
@@ -168,15 +180,36 @@ class SegmentEncoder:
         return report
 
 
-def plan_segment(task: SegmentTask, budget: float, *, device: str, ranks: Ranks = ALONE) -> SegmentPlan:
+def _motion_of(task: SegmentTask, frames: UInt8[Tensor, "frames 3 height width"]) -> ClipMotion | None:
+    """Return the segment's motion to its anchors; None for what has no use for it, whatever it were."""
+    if task.config.model != "nervid" or task.frames < LEAST_ANCHORED:
+        return None
+    if min(task.height, task.width) < LEAST_MOVING_PIXELS:
+        return None
+    return find_motion(frames)
+
+
+def plan_segment(
+    task: SegmentTask, budget: float, *, device: str, ranks: Ranks = ALONE, motion: ClipMotion | None = None
+) -> SegmentPlan:
     """Choose the network for ``budget`` bytes, MODL and latents included, and how it is fitted.
 
     Where the fit starts is left open: see ``nervid.encoder.start``.
+
+    Args:
+        task: The segment.
+        budget: What it may take.
+        device: Where it is fitted.
+        ranks: Processes that share every batch.
+        motion: Of the segment; from ``LEAST_GAIN_DB`` on the network has textures.
 
     Raises:
         InputError: If even the smallest network cannot be coded so small.
     """
     config = task.config
+    chosen = None
+    if motion is not None and motion.gain_db >= LEAST_GAIN_DB:
+        chosen = motion.for_size(budget)
     model = plan_network(
         config,
         frames=task.frames,
@@ -185,6 +218,7 @@ def plan_segment(task: SegmentTask, budget: float, *, device: str, ranks: Ranks 
         budget_bytes=budget - MODL_BYTES - task.latents_bytes,
         least_numbers=task.least_numbers,
         like=task.like,
+        spans=None if chosen is None else chosen.spans,
     )
     if isinstance(model, NervidConfig) and task.latents:
         model = replace(model, latents=task.least_numbers)
@@ -212,6 +246,8 @@ def plan_segment(task: SegmentTask, budget: float, *, device: str, ranks: Ranks 
         compiled=config.compile,
         alignment=task.alignment,
         time_limit_seconds=task.time_limit_seconds,
+        motion=chosen,
+        seconds_before=0.0 if motion is None else motion.seconds,
     )
 
 

@@ -1,7 +1,7 @@
 """What is asked of a segment's fit: all choices that decide it, and what its caller wants to be told."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from nervid.fit.alignment import Alignment
 from nervid.fit.checkpoint import save_checkpoint
 from nervid.fit.distributed import ALONE, Ranks
 from nervid.fit.precision import Precision
+from nervid.fit.rd.motion import Motion
 from nervid.fit.recipe import Effort, Recipe
 from nervid.fit.start import Start
 from nervid.fit.trainer import FitProgress, Trainer
@@ -52,6 +53,10 @@ class SegmentPlan:
     """What pulls the embeddings towards a teacher; only for networks that store embeddings."""
     start: Start | None = None
     """Learned weights to begin with; None begins with weights drawn at random from ``seed``."""
+    motion: Motion | None = None
+    """What a network with textures begins with; None begins with none."""
+    seconds_before: float = field(default=0.0, repr=False)
+    """Time that was taken before the first step and counts against the limit."""
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the same function, compiled for every shape it meets, if the plan says so."""

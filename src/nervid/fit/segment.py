@@ -46,7 +46,7 @@ class FittedSegment:
         """Return the payloads of WGHT and EMBD, None for a network without stored embeddings."""
         wght = encode_tensors(self.weights)
         if isinstance(self.config, NervidConfig):
-            return wght, encode_feature_grids(self.grids, self.config.stored_spans)
+            return wght, encode_feature_grids(self.grids, self.config.knot_order)
         return wght, encode_tensors(self.embeddings) if self.embeddings else None
 
 

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from nervid.errors import InputError
 from nervid.models.blocks import ACTIVATIONS
 from nervid.models.config.base import Activation
-from nervid.models.config.nervid import PREVIEW_KERNEL, NervidConfig
+from nervid.models.config.feature_grid import MixedGrid
+from nervid.models.config.nervid import MOTION_UNIT, PREVIEW_KERNEL, NervidConfig
 from nervid.models.mixing import mix_knots, touched_knots
 from nervid.models.representation import Representation
 from nervid.models.shuffle import pixel_shuffle
+from nervid.models.warping import warp
 
 GRIDS = "grids"
 """Name under which a network's feature grids stand: ``grids.0`` is the first one."""
@@ -212,16 +214,27 @@ class Nervid(Representation[NervidConfig]):
 
     def embed(self, indices: Int64[Tensor, " batch"]) -> Float[Tensor, "batch numbers"]:
         """Return the feature grids at the times of frames ``indices``, each in [0, frames), side by side."""
-        frames, parts = indices.tolist(), []
+        return self._embedded(indices.tolist(), None)
+
+    def embed_together(self, indices: Int64[Tensor, " batch"]) -> Float[Tensor, "batch numbers"]:
+        """Return embeddings for mixing: frames from one anchor to the next read the same two textures."""
+        frames, interval = indices.tolist(), None
+        if (anchors := self.config.anchors) is not None:
+            first = anchors.interval(min(frames))
+            interval = first if max(frames) <= anchors.frame(first + 1) else None
+        return self._embedded(frames, interval)
+
+    def _embedded(self, frames: list[int], interval: int | None) -> Float[Tensor, "batch numbers"]:
+        parts = []
         # Another thread may forget it meanwhile.
         if (before_reading := self.before_reading) is not None:
             before_reading(max(frames))
         for number, grid in enumerate(self._feature_grids):
-            knots, shares = touched_knots(grid, frames)
+            knots, shares = touched_knots(grid, frames, interval)
             are_neighbors = knots[-1] - knots[0] + 1 == len(knots)
             # One frame's knots are neighbors: as a slice they are not copied.
             touched = self.grids[str(number)][slice(knots[0], knots[-1] + 1) if are_neighbors else knots]
-            parts.append(mix_knots(touched, shares))
+            parts.append(mix_knots(touched, shares, grid.reads))
         return torch.cat(parts, dim=1)
 
     def named_weights(self) -> Iterator[tuple[str, nn.Parameter]]:
@@ -271,15 +284,37 @@ class Nervid(Representation[NervidConfig]):
             stage: Which one, from 0.
         """
         grids = self._feature_grids
-        rows = torch.split(embedding, [prod(grid.shape[1:]) for grid in grids], dim=1)
+        rows = torch.split(embedding, [grid.reads * prod(grid.shape[1:]) for grid in grids], dim=1)
         read: list[list[Tensor]] = [[] for _ in self.blocks]
         for grid, row in zip(grids, rows, strict=True):
-            read[grid.stage].append(row.view(-1, *grid.shape[1:]))
+            if isinstance(grid, MixedGrid):
+                read[grid.stage].append(row.view(-1, *grid.shape[1:]))
+        if self.config.texture_channels and stage == len(self.blocks) - 1:
+            read[stage].append(self._warped_textures(*rows[-3:]))
         features: Tensor | None = None
         inputs = [torch.cat(maps, dim=1) if maps else None for maps in read]
         for block, numbers in zip(self.blocks[:stage], inputs, strict=False):
             features = block(features, numbers)
         return cast(NervidStage, self.blocks[stage]).map(features, inputs[stage])
+
+    def _warped_textures(
+        self,
+        textures: Float[Tensor, "batch _"],
+        backward: Float[Tensor, "batch _"],
+        forward: Float[Tensor, "batch _"],
+    ) -> Float[Tensor, "batch channels rows columns"]:
+        """Return the sum of two textures, each warped; they come weighted by the nearness of their anchors.
+
+        Args:
+            textures: At the anchor before each frame, then at that after it.
+            backward: Motion to the anchor before.
+            forward: Motion to the anchor after.
+        """
+        texture, motion = (grid.shape[1:] for grid in self._feature_grids[-3:-1])
+        planes = textures.reshape(-1, *texture)
+        places = torch.stack((backward, forward), dim=1).view(-1, *motion)
+        warped = warp(planes, places * (MOTION_UNIT / self.config.strides[-1]))
+        return warped.view(-1, 2, *texture).sum(dim=1)
 
     def squash(self, colors: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Bring colors around 0 into [0, 1]: half is added, and what lies outside is cut off."""

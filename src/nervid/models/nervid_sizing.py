@@ -1,8 +1,8 @@
 """Sizing of our own network: from bytes to channels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod, sqrt
-from typing import Final
+from typing import Final, NamedTuple
 
 from nervid.errors import InputError
 from nervid.models.config.nervid import NervidConfig
@@ -20,6 +20,14 @@ class Stages:
     """Residual convolutions: more pay most in the last stage (docs/log.md)."""
 
 
+class Spans(NamedTuple):
+    """How far apart the knots of textures and motion are, in frames."""
+
+    texture: int
+    """Most frames from one anchor to the next."""
+    motion: int
+
+
 SMALL: Final = Stages(strides=(2, 2, 2, 2), channels=(64, 48, 32, 16), depths=(1, 1, 1, 2))
 """At a 16th, an 8th, a quarter and half of the frame's sides."""
 LARGE: Final = Stages(strides=(2, 2, 2, 4), channels=(40, 40, 32, 24), depths=(1, 1, 1, 3))
@@ -31,6 +39,8 @@ GRID_STAGES: Final = (0, 1, 1, 2)
 GRID_CHANNELS: Final = (8, 8, 4, 4)
 GRID_SPANS: Final = (2, 8, 33, 33)
 """Stage, least channels and span of each feature grid: the larger a map, the fewer knots (docs/log.md)."""
+SMALL_TEXTURE, LARGE_TEXTURE = 3, 8
+"""Channels of textures at half of the frame's sides, and at a quarter (docs/log.md)."""
 BYTES_PER_NUMBER: Final = 0.55
 """Bytes of a size for each number of the feature grids from which on these get twice the channels, so that
 bits go into more numbers instead of finer ones (docs/log.md)."""
@@ -79,7 +89,13 @@ def usual_multiplier(size_bytes: float, *, pixels: int) -> float:
 
 
 def solve_nervid(
-    *, frames: int, height: int, width: int, budget_bytes: float, complexity: float = USUAL_COMPLEXITY
+    *,
+    frames: int,
+    height: int,
+    width: int,
+    budget_bytes: float,
+    complexity: float = USUAL_COMPLEXITY,
+    spans: Spans | None = None,
 ) -> NervidConfig:
     """Describe the network for a size: the more bytes, the more channels, as far as its arithmetic may go.
 
@@ -92,6 +108,7 @@ def solve_nervid(
         width: Columns in pixels, 16 to 4096.
         budget_bytes: Bytes for weights and feature grids.
         complexity: Most thousands of multiply-accumulates for a pixel of the frame.
+        spans: Those of its textures and motion, for 3 frames at least; None for a network without.
 
     Raises:
         InputError: If a size is out of range, or the smallest network takes more arithmetic.
@@ -109,6 +126,13 @@ def solve_nervid(
         )
         has_preview = stages is SMALL and budget_bytes >= PREVIEW_BYTES
         config = _describe(stages, channels, has_preview=has_preview, **size)
+        if spans is not None:
+            config = replace(
+                config,
+                texture_channels=SMALL_TEXTURE if stages is SMALL else LARGE_TEXTURE,
+                texture_span=spans.texture,
+                motion_span=spans.motion,
+            )
         if (taken := macs_per_pixel(config)) <= 1000 * complexity:
             return config
         if max(channels) == MULTIPLE:

@@ -46,6 +46,10 @@ class Representation(nn.Module, ABC, Generic[Config]):
     def embed(self, indices: Int64[Tensor, " batch"]) -> Float[Tensor, "batch *embedding"]:
         """Return the decoder's input for frames ``indices``, each in [0, frames)."""
 
+    def embed_together(self, indices: Int64[Tensor, " batch"]) -> Float[Tensor, "batch *embedding"]:
+        """Return what :meth:`embed` does, for embeddings that are to be mixed."""
+        return self.embed(indices)
+
     @abstractmethod
     def draw_colors(
         self, embedding: Float[Tensor, "batch *embedding"]

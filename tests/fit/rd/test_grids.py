@@ -5,11 +5,11 @@ import torch
 
 from nervid.fit.rd.grids import BETAS, FIRST_STEP, FittedGrids
 from nervid.fit.rd.relaxation import Noise, Relaxation, laplace_bits
-from nervid.models.config.nervid import FeatureGrid
+from nervid.models.config.feature_grid import MixedGrid
 
 GRIDS = (
-    FeatureGrid(stage=0, span=4, shape=(4, 2, 3, 3)),
-    FeatureGrid(stage=1, span=20, shape=(1, 3, 2, 2)),
+    MixedGrid(stage=0, span=4, shape=(4, 2, 3, 3)),
+    MixedGrid(stage=1, span=20, shape=(1, 3, 2, 2)),
 )
 FRAMES = 12
 SOFTNESS = 0.4

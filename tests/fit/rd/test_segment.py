@@ -74,7 +74,7 @@ def test_sections_hold_what_was_fitted(fitted: FittedSegment) -> None:
     for read, own in zip(decode_tensors(wght, shapes), fitted.weights, strict=True):
         assert torch.equal(read.values(), own.values())
     shapes_of_grids = [grid.shape for grid in fitted.config.feature_grids]
-    grids = decode_feature_grids(embd, shapes_of_grids, fitted.config.stored_spans)
+    grids = decode_feature_grids(embd, shapes_of_grids, fitted.config.knot_order)
     for one, other in zip(grids, fitted.grids, strict=True):
         assert torch.equal(one.codes, other.codes)
         assert torch.equal(one.steps, other.steps)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nervid.fit.rd.relaxation import Noise, Relaxation, bits_and_slope, soft_round
-from nervid.models.config.nervid import FeatureGrid
+from nervid.models.config.feature_grid import FeatureGrid
 from nervid.models.mixing import mix_knots, touched_knots
 
 FIRST_STEP: Final = 0.03
@@ -34,8 +34,8 @@ class TouchedKnots:
     number: int
     """The grid, from 0."""
     knots: list[int]
-    shares: Float[Tensor, "frames knots"]
-    """How the step's frames are mixed from them."""
+    shares: Float[Tensor, "planes knots"]
+    """How the planes that the step's frames read are mixed from them."""
 
 
 class FittedGrids:
@@ -150,7 +150,10 @@ class FittedGrids:
         if is_counted:
             self._slope = self._count(codes, relaxed, len(indices))
         values = self._by_grid(relaxed * self._steps)
-        mixed = [mix_knots(part, each.shares) for part, each in zip(values, self._touched, strict=True)]
+        mixed = [
+            mix_knots(part, each.shares, grid.reads)
+            for part, each, grid in zip(values, self._touched, self._grids, strict=True)
+        ]
         self._numbers = torch.cat(mixed, dim=1).requires_grad_(True)
         return self._numbers
 
@@ -165,9 +168,13 @@ class FittedGrids:
             cost: Of one bit.
         """
         assert self._numbers.grad is not None
-        parts = torch.split(self._numbers.grad, self._sizes, dim=1)
+        wide = [grid.reads * size for grid, size in zip(self._grids, self._sizes, strict=True)]
+        parts = torch.split(self._numbers.grad, wide, dim=1)
         gradient = torch.cat(
-            [(each.shares.T @ part).flatten() for each, part in zip(self._touched, parts, strict=True)]
+            [
+                (each.shares.T @ part.reshape(len(each.shares), -1)).flatten()
+                for each, part in zip(self._touched, parts, strict=True)
+            ]
         )
         if self._slope is None:
             self.touched.grad = gradient if self._bend is None else gradient.mul_(self._bend)
@@ -267,8 +274,8 @@ class FittedGrids:
 
 
 def _frames_of(grid: FeatureGrid, frames: int) -> Float[Tensor, " knots"]:
-    """Return how many frames are mixed from each knot."""
+    """Return how many frames are mixed from each knot, at least 1."""
     knots, shares = touched_knots(grid, range(frames))
     found = torch.zeros(grid.shape[0])
     found[knots] = (shares > 0).sum(dim=0).to(found)
-    return found
+    return found.clamp(min=1)

@@ -69,6 +69,9 @@ class RateTrainer(Trainer):
         ranks: Ranks,
     ) -> None:
         self.grids = FittedGrids(network.config.feature_grids, len(frames), frames.device)
+        if plan.motion is not None:
+            for grid, values in zip(self.grids.values()[-2:], plan.motion.values, strict=True):
+                grid.copy_(values)
         dtype = autocast_dtype(plan.precision, frames.device) or torch.float32
         # The network's parameters are parts of one row from here on.
         self.weights = FittedWeights(network, dtype)
@@ -98,7 +101,10 @@ class RateTrainer(Trainer):
         self._corrected = 0
         self._rounded_from = -1
         """The first step that saw rounded numbers; -1 before."""
-        self._clock = None if plan.time_limit_seconds is None else Clock(plan.time_limit_seconds)
+        self._clock = None
+        if plan.time_limit_seconds is not None:
+            self._clock = Clock(plan.time_limit_seconds)
+            self._clock.resume(plan.seconds_before)
         self._log_steps = {"weights": self.weights.log_steps, "grids": self.grids.log_steps}
         self._step_optimizer = Optimizer(self._log_steps, kind="adam", betas=(0.9, 0.99))
 

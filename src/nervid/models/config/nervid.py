@@ -13,38 +13,21 @@ from nervid.models.config.base import (
     left_out_at_default,
     within,
 )
+from nervid.models.config.feature_grid import Anchors, FeatureGrid, MixedGrid, MotionGrid, TextureGrid
 from nervid.models.config.layer import LayerShape
 
 MAX_DEPTH: Final = 16
 """Most convolutions of one stage."""
 MAX_GRIDS: Final = 16
 """Most feature grids of one network."""
+MOTION_UNIT: Final = 16
+"""Pixels of the frame that a motion of 1 stands for."""
+LEAST_ANCHORED: Final = 3
+"""Fewest frames of a network with textures: two anchors and a frame between them."""
 PREVIEW_KERNEL: Final = 3
 """Side of the preview head's window."""
 MAX_LATENTS: Final = 4096
 """Most numbers of a frame's latent: as many as an alignment's head may read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeatureGrid:
-    """Learned numbers at evenly spaced places and times, as one stage of a network reads them."""
-
-    stage: int
-    """The stage that reads it, from 0."""
-    span: int
-    """Frames from one knot to the next."""
-    shape: tuple[int, int, int, int]
-    """Knots, channels, rows, columns."""
-
-    def places(self, index: int) -> tuple[tuple[int, float], ...]:
-        """Return the knots that frame ``index`` is mixed from, with their shares, which add up to 1."""
-        if self.shape[0] == 1:
-            return ((0, 1.0),)
-        knot, past = divmod(index, self.span)
-        if not past:
-            return ((knot, 1.0),)
-        share = past / self.span
-        return ((knot, 1 - share), (knot + 1, share))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +66,13 @@ class NervidConfig(RepresentationConfig):
     """Whether a file has the knots of all feature grids in the order in which frames need them, so that the
     first frame can be drawn before the rest is decoded; else grid by grid, as the first files did."""
 
+    texture_channels: int = field(default=0, metadata=within(0, MAX_CHANNELS) | left_out_at_default())
+    """Channels of the textures that the last stage reads; 0 for a network without textures and motion."""
+    texture_span: int = field(default=0, metadata=within(0, MAX_FRAMES) | left_out_at_default())
+    """Most frames from one anchor to the next."""
+    motion_span: int = field(default=0, metadata=within(0, MAX_FRAMES) | left_out_at_default())
+    """Frames from one knot of motion to the next."""
+
     @property
     def widths(self) -> tuple[int, ...]:
         """Channels of each stage's map, then the three colors."""
@@ -90,19 +80,47 @@ class NervidConfig(RepresentationConfig):
 
     @property
     def feature_grids(self) -> tuple[FeatureGrid, ...]:
-        """The feature grids, those of the first stage first."""
+        """The feature grids, those of the first stage first; textures and motion last."""
         sizes = self._sizes
-        return tuple(
-            FeatureGrid(stage=stage, span=span, shape=(self._knots(span), channels, *sizes[stage]))
+        mixed = tuple(
+            MixedGrid(stage=stage, span=span, shape=(self._knots(span), channels, *sizes[stage]))
             for stage, channels, span in zip(
                 self.grid_stages, self.grid_channels, self.grid_spans, strict=True
             )
         )
+        anchors = self.anchors
+        return mixed if anchors is None else (*mixed, *self._anchored_grids(anchors))
+
+    @property
+    def anchors(self) -> Anchors | None:
+        """The frames that textures stand for; None without any."""
+        return Anchors(frames=self.frames, span=self.texture_span) if self.texture_channels else None
+
+    def _anchored_grids(self, anchors: Anchors) -> tuple[TextureGrid, MotionGrid, MotionGrid]:
+        """Textures, motion to the anchor before each frame, and to that after it."""
+        last = len(self.strides) - 1
+        texture = TextureGrid(
+            stage=last,
+            shape=(anchors.intervals + 1, self.texture_channels, *self._sizes[last]),
+            anchors=anchors,
+        )
+        backward, forward = (
+            MotionGrid(
+                stage=0,
+                shape=(anchors.intervals * anchors.steps(self.motion_span), 2, *self._sizes[0]),
+                anchors=anchors,
+                span=self.motion_span,
+                is_forward=is_forward,
+            )
+            for is_forward in (False, True)
+        )
+        return texture, backward, forward
 
     def stage_grid_channels(self, stage: int) -> int:
-        """Return the channels of all feature grids that a stage reads."""
+        """Return the channels of all feature grids that a stage reads, textures included."""
         pairs = zip(self.grid_stages, self.grid_channels, strict=True)
-        return sum(channels for reader, channels in pairs if reader == stage)
+        textures = self.texture_channels if stage == len(self.strides) - 1 else 0
+        return sum(channels for reader, channels in pairs if reader == stage) + textures
 
     @property
     def layers(self) -> tuple[LayerShape, ...]:
@@ -141,14 +159,14 @@ class NervidConfig(RepresentationConfig):
         return (*below[:-1], self._preview_layer(self.sites[stage - 1]))
 
     @property
-    def stored_spans(self) -> tuple[int, ...] | None:
-        """Spans of the feature grids, if these decide the order of knots in a file; else None."""
-        return self.grid_spans if self.interleaved else None
+    def knot_order(self) -> tuple[tuple[int, ...], ...] | None:
+        """For each feature grid the first frame that each knot is drawn with; None for knots grid by grid."""
+        return tuple(grid.first_frames for grid in self.feature_grids) if self.interleaved else None
 
     @property
     def embedding_shape(self) -> tuple[int, ...]:
-        """One number for every channel and site of every feature grid, at the time of one frame."""
-        return (sum(prod(grid.shape[1:]) for grid in self.feature_grids),)
+        """One number for every channel and site of every feature grid, as often as one frame reads it."""
+        return (sum(grid.reads * prod(grid.shape[1:]) for grid in self.feature_grids),)
 
     @property
     def stores_embeddings(self) -> bool:
@@ -200,6 +218,12 @@ class NervidConfig(RepresentationConfig):
             )
         if list(self.grid_stages) != sorted(self.grid_stages):
             raise InputError(f"grid_stages must be in ascending order, got {self.grid_stages}")
+        anchored = (self.texture_channels, self.texture_span, self.motion_span)
+        if any(anchored) and (min(anchored) < 1 or self.texture_span < 2 or self.frames < LEAST_ANCHORED):
+            raise InputError(
+                f"textures need channels, a span of 2 frames or more, a span of motion, and {LEAST_ANCHORED} "
+                f"frames, got {anchored} for {self.frames} frames"
+            )
         if self.preview and (stages < 2 or min(self.strides[-2:]) < 2):
             raise InputError(
                 f"preview needs two last stages that enlarge their maps, got strides {self.strides}"
