@@ -116,4 +116,5 @@ RATE_DISTORTION_PRESETS: Final[dict[PresetName, Effort]] = {
     "best": Effort(epochs=1200, minimum_steps=10_000),
 }
 """For our own network, whose fit takes a quarter more steps than these in one go: so that 132 frames of
-640x360 take about 1, 3 and 10 minutes of two cores, and an hour; reckoned from the time of a step."""
+640x360 take about 1, 3 and 10 minutes of two cores, and an hour; reckoned from the time of a step. One with
+textures takes 1.2 to 1.5 times as long (docs/log.md)."""
