@@ -74,6 +74,8 @@ def test_every_frame_is_drawn_with_knots_that_are_there_by_then(
     interval = anchors.interval(index)
     assert anchors.frame(interval) <= index <= anchors.frame(interval + 1)
     assert anchors.frame(interval + 1) - anchors.frame(interval) <= span
+    lengths = [anchors.frame(k + 1) - anchors.frame(k) for k in range(anchors.intervals)]
+    assert anchors.steps(motion_span) == -(-(max(lengths) - 1) // motion_span)
     read = textures.places(index)
     assert sum(share for places in read for _, share in places) == pytest.approx(1)
     for way, ((anchor, nearness),) in zip((False, True), read, strict=True):

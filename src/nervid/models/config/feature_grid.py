@@ -89,7 +89,7 @@ class Anchors:
 
     def steps(self, span: int) -> int:
         """Return how many steps of ``span`` frames lead past all frames between two anchors."""
-        longest = max(self.frame(anchor + 1) - self.frame(anchor) for anchor in range(self.intervals))
+        longest = -(-(self.frames - 1) // self.intervals)
         return -(-(longest - 1) // span)
 
 
