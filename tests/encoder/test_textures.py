@@ -55,7 +55,7 @@ def test_textures_keep_the_size_and_gain_much(
     encoded: nervid.Encoded, moving: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert 0.9 * SIZE <= len(encoded.data) <= SIZE
-    monkeypatch.setattr("nervid.encoder.segment.LEAST_GAIN_DB", 1000.0)
+    monkeypatch.setattr("nervid.fit.rd.motion.LEAST_GAIN_DB", 1000.0)
     without = encode(moving)
     assert "texture_channels" not in network_of(without.data)
     assert encoded.report.psnr_db > without.report.psnr_db + 2

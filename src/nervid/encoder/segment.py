@@ -36,9 +36,6 @@ from nervid.models.config.nervid import LEAST_ANCHORED
 
 MODL_BYTES = 400
 """Bytes set aside for a segment's MODL before its network is chosen; real ones take 230 to 390."""
-LEAST_GAIN_DB = 3.5
-"""How much nearer to the frames warped anchors have to be than plain ones for textures to be worth their
-bytes (docs/log.md)."""
 LEAST_MOVING_PIXELS = 64
 """Shortest side of frames whose motion is looked for."""
 
@@ -201,15 +198,13 @@ def plan_segment(
         budget: What it may take.
         device: Where it is fitted.
         ranks: Processes that share every batch.
-        motion: Of the segment; from ``LEAST_GAIN_DB`` on the network has textures.
+        motion: Of the segment; the network has textures where that says so.
 
     Raises:
         InputError: If even the smallest network cannot be coded so small.
     """
     config = task.config
-    chosen = None
-    if motion is not None and motion.gain_db >= LEAST_GAIN_DB:
-        chosen = motion.for_size(budget)
+    chosen = None if motion is None else motion.for_size(budget)
     model = plan_network(
         config,
         frames=task.frames,

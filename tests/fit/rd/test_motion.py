@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from nervid.fit.rd.flow import reduction_for
-from nervid.fit.rd.motion import LOSS_DB_PER_SIZE, MOTION_BYTES, ClipMotion, Motion, find_motion
+from nervid.fit.rd.motion import (
+    LEAST_BYTES_EACH,
+    LEAST_GAIN_DB,
+    LOSS_DB_PER_SIZE,
+    MOTION_BYTES,
+    ClipMotion,
+    find_motion,
+)
 from nervid.models.config.nervid import MOTION_UNIT
 from nervid.models.nervid_sizing import Spans
 
@@ -50,7 +57,7 @@ def test_a_pattern_that_moves_evenly_is_followed_to_both_anchors() -> None:
 def test_even_motion_need_not_be_said_often() -> None:
     found = find_motion(moving(25, 96, 160, columns=1.0))
     assert [motion.spans.motion for motion in found.choices] == [2, 4, 8]
-    assert found.for_size(100_000).spans.motion == 8
+    assert motion_span(found, 100_000) == 8
 
 
 def test_anchors_are_far_apart_unless_that_loses_much() -> None:
@@ -99,14 +106,30 @@ def test_large_frames_are_looked_at_in_a_part_of_their_size(pixels: int, reducti
     assert reduction_for(1, pixels) == reduction
 
 
-def test_the_larger_a_file_the_more_often_motion_is_said() -> None:
+@pytest.fixture
+def by_hand() -> ClipMotion:
+    """Motion of a real clip that loses 0.5 dB with every longer span, as if by hand."""
     finest = find_motion(moving(25, 64, 64, columns=1)).choices
-    # 0.5 dB are lost by each step, as if by hand.
     choices = tuple(replace(motion, error=10 ** (0.05 * step)) for step, motion in enumerate(finest))
-    clip = ClipMotion(choices=choices, gain_db=9.0, seconds=0.0)
-    saved = finest[0].numbers - finest[1].numbers
+    return ClipMotion(choices=choices, gain_db=9.0, seconds=0.0)
+
+
+def motion_span(clip: ClipMotion, size: float) -> int | None:
+    motion = clip.for_size(size)
+    return None if motion is None else motion.spans.motion
+
+
+def test_the_larger_a_file_the_more_often_motion_is_said(by_hand: ClipMotion) -> None:
+    saved = by_hand.choices[0].numbers - by_hand.choices[1].numbers
     limit = LOSS_DB_PER_SIZE * MOTION_BYTES * saved / 0.5
-    assert clip.for_size(limit * 1.01).spans.motion == 2
-    assert clip.for_size(limit * 0.99).spans.motion == 4
-    assert clip.for_size(1.0).spans.motion == 8
-    assert isinstance(clip.for_size(1.0), Motion)
+    assert motion_span(by_hand, limit * 1.01) == 2
+    assert motion_span(by_hand, limit * 0.99) == 4
+
+
+def test_small_files_and_clips_that_stand_still_have_no_textures(by_hand: ClipMotion) -> None:
+    least = LEAST_BYTES_EACH * by_hand.choices[-1].numbers
+    assert motion_span(by_hand, least * 1.01) == 8
+    assert motion_span(by_hand, least * 0.99) is None
+    still = replace(by_hand, gain_db=LEAST_GAIN_DB - 0.01)
+    assert motion_span(still, 1e6) is None
+    assert motion_span(replace(by_hand, gain_db=LEAST_GAIN_DB), 1e6) == 2

@@ -57,5 +57,5 @@ def test_a_step_sees_and_moves_what_the_network_draws_from(indices: list[int]) -
         for number, grid in enumerate(TEXTURED.feature_grids)
         for knot in range(grid.shape[0])
         if network.grids[str(number)].grad[knot].any()
-    }  # type: ignore[index]
+    }
     assert moved <= set(touched)

@@ -20,6 +20,12 @@ from nervid.models.mixing import mix_knots, touched_knots
 from nervid.models.nervid_sizing import LEAST_BYTES, Spans, solve_nervid
 from nervid.models.warping import warp
 
+LEAST_GAIN_DB: Final = 3.5
+"""How much nearer to the frames warped anchors have to be than plain ones for textures to be worth their
+bytes (docs/log.md)."""
+LEAST_BYTES_EACH: Final = 0.9
+"""Bytes of a file for each number of motion, said as seldom as may be, below which textures are not worth
+theirs, however much moves (docs/log.md)."""
 TEXTURE_SPANS: Final = (24, 48)
 """Frames from anchor to anchor that are tried: the longer one is taken unless it loses too much."""
 MOST_TEXTURE_LOSS_DB: Final = 3.0
@@ -71,8 +77,13 @@ class ClipMotion:
     seconds: float
     """Time that it took to find."""
 
-    def for_size(self, size_bytes: float) -> Motion:
-        """Return the one that suits a file of some size: the larger it is, the less motion counts in it."""
+    def for_size(self, size_bytes: float) -> Motion | None:
+        """Return the one that suits a file of some size: the larger it is, the less motion counts in it.
+
+        None where textures are not worth their bytes: too little moves, or the file is too small.
+        """
+        if self.gain_db < LEAST_GAIN_DB or size_bytes < LEAST_BYTES_EACH * self.choices[-1].numbers:
+            return None
         chosen = self.choices[0]
         for coarser in self.choices[1:]:
             share = MOTION_BYTES * (chosen.numbers - coarser.numbers) / size_bytes
