@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from nervid.errors import FormatError, InputError
 from nervid.models.config import NervidConfig, from_json, parameter_count, to_json
-from nervid.models.nervid import Nervid, NervidStage
+from nervid.models.nervid import Nervid
 from nervid.models.nervid_sizing import solve_nervid
 from nervid.models.registry import build
 from nervid.models.sizing import macs_per_pixel
+from nervid.models.stage import NervidStage
 
 CONFIG = NervidConfig(
     frames=3,
