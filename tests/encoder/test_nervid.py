@@ -1,6 +1,4 @@
 import io
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from nervid.decoder.network import read_embeddings
 from nervid.encoder.config import parse_time
 from nervid.encoder.progress import EncodeProgress
 from nervid.errors import CorruptSectionError, InputError
+from tests.encoder.fresh import psnr_when_played
 
 SIZE = 3000
 
@@ -49,17 +48,8 @@ def test_a_file_is_no_larger_than_asked_and_a_smaller_one_says_so(encoded: nervi
 def test_a_fresh_process_decodes_the_reported_quality(
     encoded: nervid.Encoded, waves: np.ndarray, tmp_path: Path
 ) -> None:
-    encoded.save(tmp_path / "a.nerv")
-    np.save(tmp_path / "waves.npy", waves)
-    program = (
-        "import nervid, numpy, torch;"
-        "truth = torch.from_numpy(numpy.load('waves.npy')).permute(0, 3, 1, 2);"
-        "print(float(nervid.psnr(truth, nervid.open('a.nerv')[:]).mean()))"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert float(run.stdout) == pytest.approx(encoded.report.psnr_db, abs=0.05)
+    played = psnr_when_played(encoded, waves, tmp_path)
+    assert played == pytest.approx(encoded.report.psnr_db, abs=0.05)
     assert encoded.report.psnr_db > 24
 
 

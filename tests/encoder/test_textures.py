@@ -2,8 +2,6 @@
 
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 import nervid
 from nervid.container import MODL, NervFile
 from nervid.fit.trainer import Interrupted
+from tests.encoder.fresh import psnr_when_played
 
 SIZE = 9000
 
@@ -64,21 +63,8 @@ def test_textures_stay_within_the_size_and_gain_much(
 def test_a_fresh_process_draws_frames_in_any_order(
     encoded: nervid.Encoded, moving: np.ndarray, tmp_path: Path
 ) -> None:
-    encoded.save(tmp_path / "a.nerv")
-    np.save(tmp_path / "truth.npy", moving)
-    program = (
-        "import nervid, numpy, torch;"
-        "truth = torch.from_numpy(numpy.load('truth.npy')).permute(0, 3, 1, 2);"
-        "video = nervid.open('a.nerv');"
-        "last = [video[index] for index in reversed(range(14))];"
-        "again = nervid.open('a.nerv')[:];"
-        "assert all(torch.equal(a, b) for a, b in zip(again, reversed(last)));"
-        "print(float(nervid.psnr(truth, again).mean()))"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert float(run.stdout) == pytest.approx(encoded.report.psnr_db, abs=0.05)
+    played = psnr_when_played(encoded, moving, tmp_path)
+    assert played == pytest.approx(encoded.report.psnr_db, abs=0.05)
 
 
 def test_a_picture_between_two_frames_lies_between_them(moving: np.ndarray) -> None:
