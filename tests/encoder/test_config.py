@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nervid.encoder.config import EncodeConfig, parse_size
+from nervid.encoder.encode import fit_seconds
 from nervid.errors import InputError
 
 
@@ -56,3 +57,8 @@ def test_the_rate_counts_every_pixel_once() -> None:
 def test_choices_out_of_range_are_refused_by_name(options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         EncodeConfig(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("limit", "fits"), [(20.0, 17.1), (600.0, 539.1), (1.0, 0.45)])
+def test_of_a_time_limit_a_part_is_left_for_beginning_and_coding(limit: float, fits: float) -> None:
+    assert fit_seconds(limit) == pytest.approx(fits)

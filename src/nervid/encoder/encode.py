@@ -35,6 +35,8 @@ from nervid.video import Clip
 
 FIT_SHARE = 0.9
 """Share of an encoding's time limit that fits may take; the rest is for coding and measuring."""
+START_SECONDS = 1.0
+"""What is set aside of it before, for looking for scenes and loading libraries; half of a limit at most."""
 
 
 def encode(
@@ -226,7 +228,7 @@ class _Encoding:
         if self._alignment is not None and self._vectors is not None and not self._latents:
             rows = self._vectors[self._ranges[number].start : self._ranges[number].stop]
             alignment = aim(self._alignment, rows)
-        seconds = None if self._config.time is None else parse_time(self._config.time)
+        limit = None if self._config.time is None else parse_time(self._config.time)
         room = 0 if self._target is None else self._target - self._surroundings
         budget = None if self._target is None else room * frames / len(self._clip)
         return SegmentTask(
@@ -240,7 +242,7 @@ class _Encoding:
             least_numbers=1 if self._alignment is None else self._alignment.inputs,
             latents=self._latents[number] if self._latents else b"",
             initialization=None if self._initialization is None else self._initialization.content,
-            time_limit_seconds=None if seconds is None else FIT_SHARE * seconds * frames / len(self._clip),
+            time_limit_seconds=None if limit is None else fit_seconds(limit) * frames / len(self._clip),
         )
 
     def _check_target(self, target: int) -> None:
@@ -266,6 +268,11 @@ class _Encoding:
             alignment=None if self._alignment is None else self._alignment.to_bytes(),
             initialization=named.reference if named is not None and self._config.delta else None,
         )
+
+
+def fit_seconds(limit: float) -> float:
+    """Return how long all fits may take, where an encoding may take ``limit`` seconds."""
+    return FIT_SHARE * (limit - min(START_SECONDS, limit / 2))
 
 
 __all__ = ["EncodeProgress", "Interrupted", "early_warnings", "encode"]

@@ -1,5 +1,6 @@
 """One segment of a clip to its sections: fit, code, measure; by its task alone."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -84,11 +85,13 @@ class SegmentEncoder:
             InputError: If the fit keeps diverging.
             OutputError: If the work folder cannot be written.
         """
+        begun = time.monotonic()
         motion = self.ranks.by_first(lambda: _motion_of(task, frames))
         if task.budget_bytes is not None:
-            segment = self._fit(task, 0, frames, motion, task.budget_bytes)
+            segment = self._fit(task, 0, frames, motion, task.budget_bytes, begun)
         elif task.config.quality is not None:
-            segment = self._fit(task, 0, frames, motion, _expected_bytes(task, task.config.quality))
+            budget = _expected_bytes(task, task.config.quality)
+            segment = self._fit(task, 0, frames, motion, budget, begun)
         else:
             assert task.config.psnr is not None
             segment = self._fit_for_psnr(task, frames, motion, task.config.psnr)
@@ -113,7 +116,7 @@ class SegmentEncoder:
         )
         least += MODL_BYTES + task.latents_bytes
         while (size := next_size(attempts, target_db, first_bytes, least_bytes=least)) is not None:
-            segment = self._fit(task, len(attempts), frames, motion, size)
+            segment = self._fit(task, len(attempts), frames, motion, size, time.monotonic())
             segments.append(segment)
             attempts.append(Attempt(segment.size_bytes, segment.psnr_db))
         enough = [segment for segment in segments if segment.psnr_db >= target_db]
@@ -122,16 +125,25 @@ class SegmentEncoder:
         return max(segments, key=lambda segment: segment.psnr_db)
 
     def _fit(
-        self, task: SegmentTask, attempt: int, frames: Tensor, motion: ClipMotion | None, budget: float
+        self,
+        task: SegmentTask,
+        attempt: int,
+        frames: Tensor,
+        motion: ClipMotion | None,
+        budget: float,
+        begun: float,
     ) -> CodedSegment:
-        """Fit and code one network for ``budget`` bytes, MODL included, and measure what it decodes to."""
+        """Fit and code one network for ``budget`` bytes, MODL included, and measure what it decodes to.
+
+        What was taken since ``begun``, on the monotonic clock, counts against a time limit.
+        """
         name = f"{task.name}-fit{attempt}"
         known = self.ranks.from_first(None if self.job is None else self.job.load(name))
         if known is not None:
             return known
         plan = plan_segment(task, budget, device=self.device, ranks=self.ranks, motion=motion)
         start = choose_start(task, plan, frames, should_stop=self.should_stop, ranks=self.ranks)
-        plan = replace(plan, start=start)
+        plan = replace(plan, start=start, seconds_before=time.monotonic() - begun)
         hooks = Hooks(
             on_step=self._reporter(task, attempt, plan, budget),
             should_stop=self.should_stop,
@@ -242,7 +254,6 @@ def plan_segment(
         alignment=task.alignment,
         time_limit_seconds=task.time_limit_seconds,
         motion=chosen,
-        seconds_before=0.0 if motion is None else motion.seconds,
     )
 
 

@@ -111,7 +111,7 @@ def by_hand() -> ClipMotion:
     """Motion of a real clip that loses 0.5 dB with every longer span, as if by hand."""
     finest = find_motion(moving(25, 64, 64, columns=1)).choices
     choices = tuple(replace(motion, error=10 ** (0.05 * step)) for step, motion in enumerate(finest))
-    return ClipMotion(choices=choices, gain_db=9.0, seconds=0.0)
+    return ClipMotion(choices=choices, gain_db=9.0)
 
 
 def motion_span(clip: ClipMotion, size: float) -> int | None:

@@ -116,6 +116,14 @@ def test_time_that_is_gone_does_not_come_back_with_an_older_state(frames: torch.
     assert float(trainer.state_tensors()["seconds"]) == gone > 0
 
 
+def test_time_before_the_first_step_counts_against_the_limit(frames: torch.Tensor) -> None:
+    taken: list[int] = []
+    plan = replace(plan_for(steps=1000), time_limit_seconds=100.0, seconds_before=101.0)
+    fit_segment(frames, plan, Hooks(on_step=lambda progress: taken.append(progress.step)))
+    # As soon as there is a pace, the next step is the last.
+    assert len(taken) < 10
+
+
 def test_another_seed_gives_another_fit(frames: torch.Tensor) -> None:
     plan = plan_for(steps=8)
     assert (

@@ -1,6 +1,5 @@
 """Motion of a clip to its anchors, found before a fit: where it begins, and whether it is worth its bytes."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import log10, prod
@@ -74,8 +73,6 @@ class ClipMotion:
     """From the shortest span of motion to the longest."""
     gain_db: float
     """How much nearer to the frames original anchors are that are mixed after warping than before it."""
-    seconds: float
-    """Time that it took to find."""
 
     def for_size(self, size_bytes: float) -> Motion | None:
         """Return the one that suits a file of some size: the larger it is, the less motion counts in it.
@@ -102,17 +99,12 @@ def find_motion(frames: UInt8[Tensor, "frames 3 height width"]) -> ClipMotion:
     Args:
         frames: The segment, values in [0, 255], 3 frames or more.
     """
-    begun = time.monotonic()
     clip = _Clip(frames)
     finest = [clip.motion(Spans(span, MOTION_SPANS[0])) for span in TEXTURE_SPANS]
     best = [motion for motion in finest if motion.loss_db(finest[0]) <= MOST_TEXTURE_LOSS_DB][-1]
     coarser = [clip.motion(Spans(best.spans.texture, span)) for span in MOTION_SPANS[1:]]
     still = clip.error(best.grids, [torch.zeros_like(values) for values in best.values])
-    return ClipMotion(
-        choices=(best, *coarser),
-        gain_db=10 * log10(still / best.error),
-        seconds=time.monotonic() - begun,
-    )
+    return ClipMotion(choices=(best, *coarser), gain_db=10 * log10(still / best.error))
 
 
 class _Clip:
