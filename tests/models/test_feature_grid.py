@@ -84,7 +84,13 @@ def test_every_frame_is_drawn_with_knots_that_are_there_by_then(
         (places,) = grid.places(index)
         assert len({knot for knot, _ in places}) == len(places)
         assert all(0 <= knot < grid.shape[0] and 0 <= share <= 1 for knot, share in places)
-        # The mean distance of the knots, as of the frame: motion that grows evenly is kept.
+        # Motion that grows evenly with the distance from the anchor is kept.
+        first, last = anchors.frame(interval), anchors.frame(interval + 1)
+        steps = [knot % grid.knots_each for knot, _ in places]
+        steps = [grid.knots_each - step if way else step + 1 for step in steps]
+        reached = sum(share * step * motion_span for step, (_, share) in zip(steps, places, strict=True))
+        distance = last - index if way else index - first
+        assert reached == pytest.approx(min(distance, grid.knots_each * motion_span))
         for knot, share in places:
             assert not share or grid.frame_of(knot)[1] == anchor
             # What is warped by it has no share either where a knot comes later.

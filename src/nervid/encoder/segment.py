@@ -36,7 +36,7 @@ from nervid.models.config import NervidConfig
 from nervid.models.config.nervid import LEAST_ANCHORED
 
 MODL_BYTES = 400
-"""Bytes set aside for a segment's MODL before its network is chosen; real ones take 230 to 390."""
+"""Bytes set aside for a segment's MODL before its network is chosen; real ones take 230 to 380."""
 LEAST_MOVING_PIXELS = 64
 """Shortest side of frames whose motion is looked for."""
 

@@ -27,8 +27,11 @@ class FeatureGrid(ABC):
 
         Args:
             index: The frame.
-            interval: Interval between anchors that an anchor is counted to, if not to that which begins with
-                it; nothing to grids without anchors.
+            interval: The interval between anchors, from 0, that the frame is counted to, one of the two that
+                an anchor ends and begins; None for :meth:`Anchors.interval`. Grids without anchors ignore it.
+
+        Returns:
+            For each of the ``reads`` planes its knots, at least one, with shares in [0, 1].
         """
 
     @property
@@ -84,7 +87,7 @@ class Anchors:
         return anchor * (self.frames - 1) // self.intervals
 
     def interval(self, index: int) -> int:
-        """Return the interval that a frame lies in; an anchor but the last lies in the one it begins."""
+        """Return the interval, from 0, of a frame; for an anchor that which begins with it, if one does."""
         return bisect_right(range(1, self.intervals), index, key=self.frame)
 
     def steps(self, span: int) -> int:
