@@ -25,6 +25,7 @@ PLACE: Final = 1
 """Which of a clip's sizes on its curve, from 0."""
 _SIZING: Final = "nervid.models.nervid_sizing"
 _ROUNDING: Final = "nervid.fit.rd.rounding"
+_MOTION: Final = "nervid.fit.rd.motion"
 _MULTIPLIER: Final = "nervid.fit.rd.multiplier"
 _DECAY: Final = "nervid.fit.rd.decay"
 _TRAINER: Final = "nervid.fit.rd.trainer"
@@ -63,6 +64,9 @@ VARIANTS: Final = (
     Variant("feature grids", "the coarsest and quickest alone", _grids(0)),
     Variant("feature grids", "twice the channels", {f"{_SIZING}:GRID_CHANNELS": (16, 16, 8, 8)}),
     Variant("feature grids", "the quickest half as quick", {f"{_SIZING}:GRID_SPANS": (4, 8, 33, 33)}),
+    Variant("textures", "none, whatever moves", {f"{_MOTION}:LEAST_GAIN_DB": 1e6}),
+    Variant("textures", "an anchor every 24 frames", {f"{_MOTION}:TEXTURE_SPANS": (24,)}),
+    Variant("textures", "motion said every 2 frames", {f"{_MOTION}:MOTION_SPANS": (2,)}),
     Variant("stages", "half the channels", _wider(0.5)),
     Variant("stages", "twice the channels", _wider(2.0)),
     Variant(

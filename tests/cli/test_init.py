@@ -61,10 +61,11 @@ def test_a_file_without_changes_needs_nothing(nerv_path: Path, capsys: pytest.Ca
         (["--init", "LEARNED", "--model", "nerv"], "an initialization of hnerv, wanted one of nerv"),
         (
             ["--init", "LEARNED"],
-            "is for the models hnerv and nerv, got nervid; use init random or previous, or",
+            "an initialization of hnerv, wanted one of nervid; name another file, or --model hnerv",
         ),
-        (["--delta"], "delta stores changes from an initialization, got init random"),
-        (["--delta", "--init", "previous"], "got init previous"),
+        (["--delta"], "delta is for the models hnerv and nerv, got nervid; omit it, or add the model hnerv"),
+        (["--delta", "--model", "nerv"], "delta stores changes from an initialization, got init random"),
+        (["--delta", "--init", "previous", "--model", "hnerv"], "got init previous"),
     ],
 )
 def test_a_start_that_is_none_is_one_line(

@@ -18,7 +18,7 @@ from benchmarks.codec_ablation import (
 from benchmarks.codec_clips import Original, synthetic
 from benchmarks.codec_fits import Effort, Encoding
 from nervid.encoder import segment
-from nervid.fit.rd import decay, multiplier, rounding, trainer
+from nervid.fit.rd import decay, motion, multiplier, rounding, trainer
 from nervid.models import nervid_sizing
 
 X265 = {"psnr_db": [30.0, 33.0, 36.0], "kB": [10.0, 20.0, 80.0]}
@@ -36,6 +36,7 @@ def choices() -> list[Any]:
         trainer.STEP_REACH,
         vars(trainer)["usual_multiplier"](29_000, pixels=96 * 180 * 320),
         vars(segment)["RATE_DISTORTION"],
+        *(vars(motion)[name] for name in ("LEAST_GAIN_DB", "TEXTURE_SPANS", "MOTION_SPANS")),
     ]
 
 

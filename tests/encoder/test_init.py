@@ -79,7 +79,11 @@ def test_another_file_under_the_same_path_starts_the_work_afresh(
         ({"init": "OTHER"}, "is not an initialization; name a file made for --init"),
         (
             {"init": "NERV", "model": "nervid"},
-            "got nervid; use init random or previous, or add the model hnerv",
+            "an initialization of nerv, wanted one of nervid; name another file, or --model nerv",
+        ),
+        (
+            {"init": "meta", "model": "nervid"},
+            "got nervid; use init random, previous or a .nerv file, or add the model hnerv",
         ),
         ({"init": "previous", "model": "latent-inr"}, "is for the models hnerv and nerv, got latent-inr"),
         ({"delta": True}, "delta stores changes from an initialization, got init random; use init meta"),

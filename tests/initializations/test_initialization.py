@@ -78,7 +78,7 @@ def test_a_number_that_float16_has_not_is_refused(number: float) -> None:
 def test_latent_inr_has_no_initializations() -> None:
     config = solve("latent-inr", frames=2, height=32, width=48, parameters=12_000)
     assert isinstance(config, LatentInrConfig)
-    with pytest.raises(InputError, match="hnerv or nerv, got latent-inr"):
+    with pytest.raises(InputError, match="hnerv, nerv or nervid, got latent-inr"):
         Initialization(config=config, weights={})
 
 

@@ -53,8 +53,8 @@ class EncodeConfig:
     init: Annotated[str, tyro.conf.arg(metavar="random|meta|previous|auto|FILE")] = RANDOM
     """Weights to start from: random; meta, learned over many clips, or a FILE of such; previous, those of the
     segment before; auto, whichever of the three fits each segment best after 20 steps. previous and auto fit
-    segments one after the other, on one device. For the models hnerv and nerv; nervid knows random and
-    previous, latent-inr random."""
+    segments one after the other, on one device. For the models hnerv and nerv; latent-inr knows random,
+    nervid random, previous and a FILE: the .nerv file of a video that looks alike."""
     delta: bool = False
     """Store weights as changes from those of --init meta or FILE (with auto: meta), which a player then
     needs too."""
@@ -124,11 +124,17 @@ class EncodeConfig:
                         f"{name} is not for the model nervid, which finds bits and zeros itself; omit it, or "
                         "add the model hnerv"
                     )
-        possible = {"nervid": (RANDOM, PREVIOUS), "hnerv": None, "nerv": None}.get(self.model, (RANDOM,))
-        if possible is not None and self.init not in possible:
+        if self.model.startswith("latent-inr") and self.init != RANDOM:
             raise InputError(
-                f"init {self.init} is for the models hnerv and nerv, got {self.model}; use init "
-                f"{' or '.join(possible)}, or add the model hnerv"
+                f"init {self.init} is for the models hnerv and nerv, got {self.model}; use init random, or "
+                "add the model hnerv"
+            )
+        if self.model == "nervid" and (self.delta or self.init in (META, AUTO)):
+            choice, cure = f"init {self.init}", "use init random, previous or a .nerv file"
+            if self.delta:
+                choice, cure = "delta", "omit it"
+            raise InputError(
+                f"{choice} is for the models hnerv and nerv, got nervid; {cure}, or add the model hnerv"
             )
         if self.delta and self.init in (RANDOM, PREVIOUS):
             raise InputError(

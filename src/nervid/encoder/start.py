@@ -87,7 +87,7 @@ def possible_starts(task: SegmentTask, plan: SegmentPlan) -> list[Start | None]:
 def _from_initialization(initialization: Initialization, plan: SegmentPlan) -> Start:
     return Start(
         identity=initialization.sha256,
-        weights=weights_for(initialization, plan.model, seed=plan.seed),
+        weights=weights_for(initialization, fitted_model(plan.model), seed=plan.seed),
         encoder=encoder_for(initialization, plan.model, seed=plan.seed),
         rates=initialization.rates,
         inner=initialization.inner,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nervid.errors import InputError, OutputError
 from nervid.initializations.file import LARGEST_FILE, read_file, write_file
-from nervid.models.config import HnervConfig, ModelConfig, NervConfig
+from nervid.models.config import HnervConfig, ModelConfig, NervConfig, NervidConfig
 from nervid.models.inner import InnerStep
 from nervid.models.registry import build_empty, build_encoder
 
@@ -34,12 +34,12 @@ class Initialization:
     """
 
     config: ModelConfig
-    """The network that was learned; HNeRV or NeRV."""
+    """The network that was learned; HNeRV, NeRV or our own."""
     weights: Weights
     """Its weights by name, as ``build(config).named_weights()`` names them; float32 on the CPU, every number
     one that float16 has: what is given is rounded."""
     encoder: Weights = field(default_factory=dict)
-    """Those of ``build_encoder(config)``, rounded alike; none for NeRV."""
+    """Those of ``build_encoder(config)``, rounded alike; HNeRV's alone."""
     rates: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Learned rates of the first steps, one a step, keys ``network.<name>`` and ``encoder.<name>``; may be
     empty."""
@@ -51,8 +51,10 @@ class Initialization:
     """SHA-256 of the file it was read from; None if it was not."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.config, HnervConfig | NervConfig):
-            raise InputError(f"an initialization is of a network hnerv or nerv, got {self.config.name}")
+        if not isinstance(self.config, HnervConfig | NervConfig | NervidConfig):
+            raise InputError(
+                f"an initialization is of a network hnerv, nerv or nervid, got {self.config.name}"
+            )
         network, encoder = shapes_of(self.config)
         object.__setattr__(self, "weights", _rounded(NETWORK, self.weights, network))
         object.__setattr__(self, "encoder", _rounded(ENCODER, self.encoder, encoder))

@@ -128,7 +128,8 @@ def check_kept(learned: ModelConfig, config: ModelConfig) -> None:
     for network in (learned, config):
         if network.name not in KEPT_FIELDS:
             raise InputError(
-                f"a {network.name} cannot start from learned weights; use model hnerv or nerv, or init random"
+                f"a {network.name} cannot start from learned weights; use model nervid, hnerv or nerv, "
+                "or init random"
             )
     names = ("name", *KEPT_FIELDS[learned.name]) if learned.name == config.name else ("name",)
     for name in names:
