@@ -29,6 +29,11 @@ def waves(frames: int, *, shift: int = 0, rows: int = 32, columns: int = 48) -> 
     return nervid.read(np.stack(drawn).clip(0, 255).astype(np.uint8))
 
 
+def stored_weights(encoded: nervid.Encoded) -> bytes:
+    with NervFile.open(io.BytesIO(encoded.data)) as file:
+        return file.read(WGHT, 0)
+
+
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of seven frames in two segments, of four and of three."""
@@ -68,9 +73,10 @@ def test_a_video_that_looks_alike_gets_better_in_the_same_steps(before: Path) ->
 
 
 def test_a_network_of_another_size_takes_what_fits(before: Path) -> None:
-    wider = nervid.encode(
-        waves(4, rows=64, columns=64), model="nervid", size="40kB", epochs=1, init=str(before)
-    )
+    options: dict[str, Any] = {"model": "nervid", "size": "40kB", "epochs": 1}
+    large = waves(4, rows=64, columns=64)
+    wider = nervid.encode(large, **options, init=str(before))
+    assert stored_weights(wider) != stored_weights(nervid.encode(large, **options))
     with NervFile.open(io.BytesIO(wider.data)) as file:
         network: Any = load_network(*(file.read(tag, 0) for tag in (MODL, WGHT, EMBD)), frames=4)
     learned = initialization_of(before, "nervid").config
@@ -86,15 +92,17 @@ def test_it_can_be_kept_as_an_initialization(before: Path, tmp_path: Path) -> No
     assert all(torch.equal(kept.weights[name], weight) for name, weight in begun.weights.items())
     options: dict[str, Any] = {"size": "3kB", "epochs": 1, "model": "nervid"}
     # Beside what the header says of the start, the files are the same.
-    one, other = (nervid.encode(waves(4), **options, init=str(start)) for start in (before, path))
-    with NervFile.open(io.BytesIO(one.data)) as file, NervFile.open(io.BytesIO(other.data)) as again:
-        assert file.read(WGHT, 0) == again.read(WGHT, 0)
+    one, other, fresh = (
+        stored_weights(nervid.encode(waves(4), **options, init=str(start)))
+        for start in (before, path, "random")
+    )
+    assert one == other != fresh
 
 
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"init": "none.nerv"}, "none.nerv"),
+        ({"init": "none.nerv"}, "cannot read none.nerv: No such file or directory; check the path"),
         ({"init": "HNERV"}, "a video of the model hnerv, wanted one of nervid; name another"),
         ({"init": "BEFORE", "model": "hnerv"}, "only the model nervid starts from a .nerv file, got hnerv"),
         ({"init": "BEFORE", "delta": True}, "delta is for the models hnerv and nerv, got nervid; omit it"),
