@@ -14,7 +14,7 @@ from nervid.container import EMBD, MODL, WGHT, NervFile
 from nervid.decoder.network import load_network
 from nervid.encoder.named import initialization_of
 from nervid.errors import FormatError, InputError
-from nervid.initializations import Initialization
+from nervid.initializations import Initialization, weights_for
 from nervid.models.config import NervidConfig
 from tests.encoder.learned import header_of
 
@@ -32,6 +32,13 @@ def waves(frames: int, *, shift: int = 0, rows: int = 32, columns: int = 48) -> 
 def stored_weights(encoded: nervid.Encoded) -> bytes:
     with NervFile.open(io.BytesIO(encoded.data)) as file:
         return file.read(WGHT, 0)
+
+
+def network_of(encoded: nervid.Encoded) -> Any:  # noqa: ANN401 - of the one family here
+    with NervFile.open(io.BytesIO(encoded.data)) as file:
+        return load_network(
+            *(file.read(tag, 0) for tag in (MODL, WGHT, EMBD)), frames=file.header.segments[0]
+        )
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +84,17 @@ def test_a_network_of_another_size_takes_what_fits(before: Path) -> None:
     large = waves(4, rows=64, columns=64)
     wider = nervid.encode(large, **options, init=str(before))
     assert stored_weights(wider) != stored_weights(nervid.encode(large, **options))
-    with NervFile.open(io.BytesIO(wider.data)) as file:
-        network: Any = load_network(*(file.read(tag, 0) for tag in (MODL, WGHT, EMBD)), frames=4)
-    learned = initialization_of(before, "nervid").config
-    assert isinstance(learned, NervidConfig)
-    assert network.config.channels > learned.channels
+    begun, compared = initialization_of(before, "nervid"), 0
+    network = network_of(wider)
+    assert isinstance(begun.config, NervidConfig)
+    assert network.config.channels > begun.config.channels
+    for name, new in weights_for(begun, network.config, seed=1).items():
+        old = begun.weights.get(name)  # only the wider one reads textures
+        if old is not None and (".residual." in name or ".project." in name):
+            both = tuple(slice(min(sides)) for sides in zip(old.shape, new.shape, strict=True))
+            assert torch.equal(new[both], old[both])
+            compared += old.numel()
+    assert compared > 1000
 
 
 def test_it_can_be_kept_as_an_initialization(before: Path, tmp_path: Path) -> None:
