@@ -31,6 +31,7 @@ from nervid.encoder.config import EncodeConfig
 from nervid.fit import distortion_trainer
 from nervid.fit.distortion_trainer import DistortionTrainer
 from nervid.fit.loss import psnr_of
+from nervid.fit.phase import Phase
 from nervid.fit.recipe import RECIPES, Effort
 from nervid.fit.segment import Hooks, SegmentPlan, fit_float
 from nervid.hardware import reuse_freed_memory
@@ -232,16 +233,18 @@ def _trainer(model: str, path: str, *, frames: int) -> tuple[DistortionTrainer, 
         return network.draw_resolutions(network.embed(indices) if encoder is None else encoder(target))
 
     made = DistortionTrainer(
-        phase="fit",
+        Phase(
+            name="fit",
+            recipe=RECIPES["hnerv" if encoder is not None else "nerv"],
+            steps=1000,
+            peak_rate=1e-3,
+            warmup=0.2,
+            seed=0,
+            precision="auto" if fast else "float32",
+        ),
         parameters=parameters,
         draw=draw,
         frames=clip,
-        recipe=RECIPES["hnerv" if encoder is not None else "nerv"],
-        steps=1000,
-        peak_rate=1e-3,
-        warmup=0.2,
-        seed=0,
-        precision="auto" if fast else "float32",
     )
     return made, config
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nervid.errors import InputError
 from nervid.fit.distortion_trainer import DistortionTrainer
+from nervid.fit.phase import Phase
 from nervid.fit.recipe import RECIPES, OptimizerName
 from nervid.fit.trainer import FitProgress, Interrupted
 
@@ -30,16 +31,18 @@ def make_trainer(
         return [parameter[indices]]
 
     return DistortionTrainer(
-        phase="fit",
+        Phase(
+            name="fit",
+            recipe=replace(RECIPE, optimizer=optimizer),
+            steps=steps,
+            peak_rate=rate,
+            warmup=0.1,
+            seed=seed,
+            precision="float32",
+        ),
         parameters={"frames": parameter},
         draw=draw,
         frames=FRAMES,
-        recipe=replace(RECIPE, optimizer=optimizer),
-        steps=steps,
-        peak_rate=rate,
-        warmup=0.1,
-        seed=seed,
-        precision="float32",
     )
 
 

@@ -39,7 +39,7 @@ def save_checkpoint(
         tensors |= {f"step.{name}": grid.step, f"offset.{name}": grid.offset}
     meta = {
         "key": key,
-        "phase": trainer.phase,
+        "phase": trainer.phase.name,
         "state": asdict(trainer.state),
         "good_step": trainer.good[1],
         "grids": {name: [grid.bits, grid.axis] for name, grid in grids.items()},

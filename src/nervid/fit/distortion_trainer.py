@@ -6,11 +6,8 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
-from nervid.fit.distributed import ALONE, Ranks
 from nervid.fit.loss import multi_resolution_distortion, psnr_of
-from nervid.fit.precision import Precision
-from nervid.fit.recipe import Recipe
-from nervid.fit.schedule import learning_rate
+from nervid.fit.phase import Phase
 from nervid.fit.trainer import Trainer
 
 Draw = Callable[[Int[Tensor, " batch"], Float[Tensor, "batch 3 height width"]], list[Tensor]]
@@ -27,62 +24,31 @@ class DistortionTrainer(Trainer):
     """One phase of a fit of the papers' networks.
 
     Args:
-        phase: As for :class:`nervid.fit.trainer.Trainer`, like all that is not said here.
+        phase: How its steps are taken.
         parameters: What the optimizer changes, by name.
         draw: Draws frames from the parameters.
         frames: The segment.
-        recipe: Loss, betas, batch size, schedule.
-        steps: Steps of this phase.
-        peak_rate: Learning rate after the warm-up.
-        warmup: Share of the steps that warm up.
-        seed: Seeds the order of frames.
-        precision: Type of the convolutions.
-        ranks: Processes that share every batch.
         penalty: What the loss of some frames has beside their distortion, a mean over them.
     """
 
     def __init__(
         self,
+        phase: Phase,
         *,
-        phase: str,
         parameters: Mapping[str, nn.Parameter],
         draw: Draw,
         frames: UInt8[Tensor, "frames 3 height width"],
-        recipe: Recipe,
-        steps: int,
-        peak_rate: float,
-        warmup: float,
-        seed: int,
-        precision: Precision,
-        ranks: Ranks = ALONE,
         penalty: Penalty | None = None,
     ) -> None:
-        super().__init__(
-            phase=phase,
-            parameters=parameters,
-            frames=frames,
-            recipe=recipe,
-            steps=steps,
-            peak_rate=peak_rate,
-            warmup=warmup,
-            seed=seed,
-            precision=precision,
-            ranks=ranks,
-        )
+        super().__init__(phase, parameters=parameters, frames=frames)
         self._draw, self._penalty = draw, penalty
         pixels = frames.shape[-2] * frames.shape[-1]
         self._frames_at_once = (
-            max(1, PIXELS_AT_ONCE // pixels) if frames.device.type == "cpu" else recipe.batch_size
+            max(1, PIXELS_AT_ONCE // pixels) if frames.device.type == "cpu" else phase.recipe.batch_size
         )
 
     def _step(self) -> tuple[float, float]:
-        rate = self.state.rate_scale * learning_rate(
-            self.state.step,
-            steps=self.steps,
-            peak=self.peak_rate,
-            warmup=self.warmup,
-            warmup_start=self.recipe.warmup_start,
-        )
+        share = self.state.rate_scale * self.phase.rate_share(self.state.step, steps=self.steps)
         self._optimizer.zero_gradients()
         indices = self._indices(self.state.step)
         loss, psnr = 0.0, 0.0
@@ -92,7 +58,7 @@ class DistortionTrainer(Trainer):
                 loss += part_loss
                 psnr += sum(psnr_of(error) for error in errors)
         loss, psnr = self._ranks.sum_gradients(self.parameters.values(), (loss, psnr))
-        self._optimizer.step(rate)
+        self._optimizer.step(share * self.phase.peak_rate)
         return loss, psnr / len(indices)
 
     def _backward(self, indices: Int[Tensor, " batch"], share: float) -> tuple[float, list[float]]:
@@ -100,7 +66,9 @@ class DistortionTrainer(Trainer):
         target = self.frames[indices].to(torch.float32).mul_(1 / 255)
         with torch.autocast(self.frames.device.type, dtype=self._dtype, enabled=self._dtype is not None):
             images = self._draw(indices, target)
-        loss, errors = multi_resolution_distortion([image.float() for image in images], target, self.recipe)
+        loss, errors = multi_resolution_distortion(
+            [image.float() for image in images], target, self.phase.recipe
+        )
         if self._penalty is not None:
             loss = loss + self._penalty(indices)
         loss = share * loss

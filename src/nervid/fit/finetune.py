@@ -1,5 +1,6 @@
 """The second phase of a segment's fit: weights move while the network draws with their stored values."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from jaxtyping import Float, Int, UInt8
@@ -90,18 +91,12 @@ def finetune(
             # In place: the checkpoint writer holds this very mapping.
             grids.update(find_grids(network, form, plan))
 
+    peak_rate = plan.recipe.finetune_rate * plan.recipe.learning_rate
     trainer = DistortionTrainer(
-        phase="finetune",
+        replace(plan.phase("finetune", steps=steps, ranks=hooks.ranks), peak_rate=peak_rate, warmup=0.0),
         parameters=parameters,
         draw=draw,
         frames=frames,
-        recipe=plan.recipe,
-        steps=steps,
-        peak_rate=plan.recipe.finetune_rate * plan.recipe.learning_rate,
-        warmup=0.0,
-        seed=plan.seed,
-        precision=plan.precision,
-        ranks=hooks.ranks,
         penalty=None if plan.alignment is None else penalty,
     )
     if checkpoint is not None:

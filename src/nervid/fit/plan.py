@@ -12,6 +12,7 @@ from nervid.compress.quantize import Grid
 from nervid.fit.alignment import Alignment
 from nervid.fit.checkpoint import save_checkpoint
 from nervid.fit.distributed import ALONE, Ranks
+from nervid.fit.phase import Phase
 from nervid.fit.precision import Precision
 from nervid.fit.rd.motion import Motion
 from nervid.fit.recipe import Effort, Recipe
@@ -57,6 +58,25 @@ class SegmentPlan:
     """What a network with textures begins with; None begins with none."""
     seconds_before: float = field(default=0.0, repr=False)
     """Time that was taken before the first step and counts against the limit."""
+
+    def phase(self, name: str, *, steps: int, ranks: Ranks) -> Phase:
+        """Return how the recipe takes the steps of a phase that begins afresh.
+
+        Args:
+            name: Of the phase.
+            steps: Its steps.
+            ranks: Processes that share every batch.
+        """
+        return Phase(
+            name=name,
+            recipe=self.recipe,
+            steps=steps,
+            peak_rate=self.recipe.learning_rate,
+            warmup=self.recipe.warmup,
+            seed=self.seed,
+            precision=self.precision,
+            ranks=ranks,
+        )
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the same function, compiled for every shape it meets, if the plan says so."""

@@ -197,17 +197,10 @@ def _fit(
             steps=learned,
         )
     trainer = DistortionTrainer(
-        phase="fit",
+        plan.phase("fit", steps=steps - learned, ranks=hooks.ranks),
         parameters=parameters,
         draw=draw,
         frames=frames,
-        recipe=plan.recipe,
-        steps=steps - learned,
-        peak_rate=plan.recipe.learning_rate,
-        warmup=plan.recipe.warmup,
-        seed=plan.seed,
-        precision=plan.precision,
-        ranks=hooks.ranks,
         penalty=None if alignment is None else lambda i: alignment.loss(network.embed(i), i),
     )
     if checkpoint is not None:

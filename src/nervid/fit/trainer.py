@@ -12,11 +12,10 @@ from jaxtyping import Int, UInt8
 from torch import Tensor, nn
 
 from nervid.errors import InputError
-from nervid.fit.distributed import ALONE, Ranks
 from nervid.fit.guard import COLLAPSE_FACTOR, DivergenceGuard
 from nervid.fit.optimizer import Optimizer
-from nervid.fit.precision import Precision, autocast_dtype
-from nervid.fit.recipe import Recipe
+from nervid.fit.phase import Phase
+from nervid.fit.precision import autocast_dtype
 from nervid.models.representation import EMBEDDINGS
 
 SNAPSHOT_STEPS = 200
@@ -67,16 +66,9 @@ class Trainer(ABC):
     resumed from ``state_tensors`` and ``state`` goes on exactly as it would have without the break.
 
     Args:
-        phase: Name for progress reports; it also seeds the order of frames.
+        phase: How its steps are taken.
         parameters: What the optimizer changes, by name.
         frames: The segment, uint8 [frames, 3, height, width] in [0, 255]; channels-last memory is fastest.
-        recipe: Loss, betas, batch size, schedule.
-        steps: Steps of this phase.
-        peak_rate: Learning rate after the warm-up.
-        warmup: Share of the steps that warm up; overrides the recipe's.
-        seed: Seeds the order of frames.
-        precision: Type of the convolutions.
-        ranks: Processes that share every batch.
     """
 
     collapse_factor: ClassVar[float] = COLLAPSE_FACTOR
@@ -84,28 +76,21 @@ class Trainer(ABC):
 
     def __init__(
         self,
+        phase: Phase,
         *,
-        phase: str,
         parameters: Mapping[str, nn.Parameter],
         frames: UInt8[Tensor, "frames 3 height width"],
-        recipe: Recipe,
-        steps: int,
-        peak_rate: float,
-        warmup: float,
-        seed: int,
-        precision: Precision,
-        ranks: Ranks = ALONE,
     ) -> None:
-        self.phase, self.parameters = phase, dict(parameters)
-        self.frames, self.recipe = frames, recipe
-        self.steps, self.peak_rate, self.warmup, self.seed = steps, peak_rate, warmup, seed
+        self.phase, self.parameters, self.frames = phase, dict(parameters), frames
+        self.steps = phase.steps
+        """Steps in all; a clock may change them."""
         self.state = TrainerState(guard=self._fresh_guard())
-        self._ranks = ranks
-        self._dtype = autocast_dtype(precision, frames.device)
+        self._ranks = phase.ranks
+        self._dtype = autocast_dtype(phase.precision, frames.device)
         self._optimizer = Optimizer(
             self.parameters,
-            kind=recipe.optimizer,
-            betas=recipe.betas,
+            kind=phase.recipe.optimizer,
+            betas=phase.recipe.betas,
             adam_only=[name for name in self.parameters if name.rpartition(".")[2] == EMBEDDINGS],
             dtype=self._dtype or torch.float32,
         )
@@ -150,10 +135,10 @@ class Trainer(ABC):
             self._guarded_step()
             if on_step is not None:
                 seconds = max(time.monotonic() - started, 1e-9)
-                fitted = max(self.state.step - first, 0) * min(self.recipe.batch_size, len(self.frames))
+                fitted = max(self.state.step - first, 0) * min(self.phase.recipe.batch_size, len(self.frames))
                 on_step(
                     FitProgress(
-                        phase=self.phase,
+                        phase=self.phase.name,
                         step=self.state.step,
                         steps=self.steps,
                         psnr_db=self.state.psnr_db,
@@ -203,7 +188,7 @@ class Trainer(ABC):
         loss, psnr = self._step()
         if self.state.guard.is_healthy(loss):
             self.state.step += 1
-            share = min(1.0, self.recipe.batch_size / len(self.frames))
+            share = min(1.0, self.phase.recipe.batch_size / len(self.frames))
             self.state.psnr_db += (psnr - self.state.psnr_db) * max(share, 1 / self.state.step)
             if self.state.step % SNAPSHOT_STEPS == 0:
                 self._good = (self.state_tensors(clone=True), self.state.step)
@@ -234,11 +219,11 @@ class Trainer(ABC):
 
     def _indices(self, step: int) -> Int[Tensor, " batch"]:
         """The frames of one step: each epoch is a fresh permutation, its last batch may be smaller."""
-        per_epoch = -(-len(self.frames) // self.recipe.batch_size)
+        per_epoch = -(-len(self.frames) // self.phase.recipe.batch_size)
         epoch, batch = divmod(step, per_epoch)
         if self._order[0] != epoch:
-            seed = zlib.crc32(f"{self.phase} {self.seed} {epoch}".encode())
+            seed = zlib.crc32(f"{self.phase.name} {self.phase.seed} {epoch}".encode())
             generator = torch.Generator().manual_seed(seed)
             self._order = (epoch, torch.randperm(len(self.frames), generator=generator))
-        first = batch * self.recipe.batch_size
-        return self._order[1][first : first + self.recipe.batch_size].to(self.frames.device)
+        first = batch * self.phase.recipe.batch_size
+        return self._order[1][first : first + self.phase.recipe.batch_size].to(self.frames.device)

@@ -20,7 +20,6 @@ from nervid.fit.rd.relaxation import Noise
 from nervid.fit.rd.rounding import RoundingSchedule
 from nervid.fit.rd.stored import StoredTensors, stored
 from nervid.fit.rd.weights import FittedWeights
-from nervid.fit.schedule import learning_rate
 from nervid.fit.trainer import Trainer
 from nervid.models.nervid import Nervid
 from nervid.models.nervid_sizing import usual_multiplier
@@ -76,16 +75,9 @@ class RateTrainer(Trainer):
         # The network's parameters are parts of one row from here on.
         self.weights = FittedWeights(network, dtype)
         super().__init__(
-            phase="fit",
+            plan.phase("fit", steps=steps, ranks=ranks),
             parameters=dict(network.named_weights()),
             frames=frames,
-            recipe=plan.recipe,
-            steps=steps,
-            peak_rate=plan.recipe.learning_rate,
-            warmup=plan.recipe.warmup,
-            seed=plan.seed,
-            precision=plan.precision,
-            ranks=ranks,
         )
         batch = min(plan.recipe.batch_size, len(frames))
         most = max(self.weights.count, self.grids.most_touched(batch))
@@ -161,8 +153,10 @@ class RateTrainer(Trainer):
         step = self.state.step
         if self._clock is not None:
             self.steps = self._ranks.from_first(self._clock.steps_in_all(step, self.steps))
-        weights_share = self._share(step, weights_power(self.steps))
-        grids_share = self._share(step, grids_power(self.steps, self.multiplier.usual))
+        weights_share = self.phase.rate_share(step, steps=self.steps, power=weights_power(self.steps))
+        grids_share = self.phase.rate_share(
+            step, steps=self.steps, power=grids_power(self.steps, self.multiplier.usual)
+        )
         scale = self.state.rate_scale
         kind, softness = self._rounding.at(step, self.steps)
         if kind == "noise":
@@ -188,23 +182,12 @@ class RateTrainer(Trainer):
         psnr = sum(psnr_of(error) for error in errors)
         moved = [*self.parameters.values(), *self._log_steps.values(), self.grids.touched]
         distortion, psnr = self._ranks.sum_gradients(moved, (distortion, psnr))
-        self._optimizer.step(scale * weights_share * self.peak_rate)
+        self._optimizer.step(scale * weights_share * self.phase.peak_rate)
         if is_counted:
             self._step_optimizer.step(scale * grids_share * STEP_REACH * RATE_EVERY / self.steps)
             self._steps_moved()
         self.grids.move(scale * max(grids_share, LEAST_GRID_SHARE) * GRID_RATE)
         return distortion, psnr / len(indices)
-
-    def _share(self, step: int, power: float) -> float:
-        """Return a learning rate's share of its peak."""
-        return learning_rate(
-            step,
-            steps=self.steps,
-            peak=1.0,
-            warmup=self.warmup,
-            warmup_start=self.recipe.warmup_start,
-            power=power,
-        )
 
     def _draw(self, numbers: Float[Tensor, "batch numbers"], indices: Tensor) -> list[float]:
         """Draw this rank's share of the frames, send the gradient back, return the mean squared errors."""
