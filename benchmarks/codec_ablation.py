@@ -67,6 +67,9 @@ VARIANTS: Final = (
     Variant("textures", "none, whatever moves", {f"{_MOTION}:LEAST_GAIN_DB": 1e6}),
     Variant("textures", "an anchor every 24 frames", {f"{_MOTION}:TEXTURE_SPANS": (24,)}),
     Variant("textures", "motion said every 2 frames", {f"{_MOTION}:MOTION_SPANS": (2,)}),
+    Variant("background", "none, whatever stays", {f"{_MOTION}:LEAST_STILL_SHARE": 2.0}),
+    Variant("background", "of twice the channels", {f"{_SIZING}:SMALL_BACKGROUND": 6}),
+    Variant("background", "other grids keep their knots", {f"{_SIZING}:STILL_STAGE": 9}),
     Variant("stages", "half the channels", _wider(0.5)),
     Variant("stages", "twice the channels", _wider(2.0)),
     Variant(

@@ -28,7 +28,9 @@ def choices() -> list[Any]:
     """Everything that a variant may change, as the fit of a small clip sees it."""
     schedule = rounding.RoundingSchedule(5.0)
     return [
-        nervid_sizing.solve_nervid(frames=96, height=180, width=320, budget_bytes=29_000),
+        nervid_sizing.solve_nervid(
+            frames=96, height=180, width=320, budget_bytes=29_000, has_background=True
+        ),
         schedule.dearness,
         decay.weights_power(5_000),
         multiplier.EARLY_EXCESS,
@@ -36,7 +38,10 @@ def choices() -> list[Any]:
         trainer.STEP_REACH,
         vars(trainer)["usual_multiplier"](29_000, pixels=96 * 180 * 320),
         vars(segment)["RATE_DISTORTION"],
-        *(vars(motion)[name] for name in ("LEAST_GAIN_DB", "TEXTURE_SPANS", "MOTION_SPANS")),
+        *(
+            vars(motion)[name]
+            for name in ("LEAST_GAIN_DB", "LEAST_STILL_SHARE", "TEXTURE_SPANS", "MOTION_SPANS")
+        ),
     ]
 
 

@@ -9,6 +9,7 @@ there is some.
 import os
 import sys
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def main() -> None:
         texture_span=4,
         motion_span=2,
     )
-    backward, forward = config.feature_grids[-2:]
+    texture, backward, forward = config.feature_grids[-3:]
     assert isinstance(backward, MotionGrid)
     assert isinstance(forward, MotionGrid)
     generator = torch.Generator().manual_seed(1)
@@ -58,7 +59,13 @@ def main() -> None:
         seed=1,
         precision="float32",
         device="cpu",
-        motion=Motion(spans=Spans(4, 2), grids=(backward, forward), values=(before, after), error=1.0),
+        motion=Motion(
+            spans=Spans(4, 2),
+            grids=(backward, forward),
+            values=(before, after),
+            texture_numbers=prod(texture.shape),
+            error=1.0,
+        ),
     )
     segment = code(fit_segment(frames, plan, Hooks()), frames, device="cpu")
     path = FOLDER / "nervid_textured_v1.nerv"

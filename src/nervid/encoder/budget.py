@@ -48,6 +48,7 @@ def plan_network(
     least_numbers: int = 1,
     like: ModelConfig | None = None,
     spans: Spans | None = None,
+    has_background: bool = False,
 ) -> ModelConfig:
     """Return the network that should code to ``budget_bytes``.
 
@@ -61,6 +62,7 @@ def plan_network(
         like: A network of the same family whose strides, windows and activation it gets, so that its weights
             can be carried over; None for a free choice.
         spans: Of the textures and motion that nervid gets; None for none.
+        has_background: Whether nervid gets a background.
 
     Raises:
         InputError: If even the smallest network of the family cannot be coded so small, or takes more
@@ -68,7 +70,18 @@ def plan_network(
     """
     if config.model == "nervid":
         size = {"frames": frames, "height": height, "width": width}
-        return _plan_nervid(config, **size, budget_bytes=budget_bytes, spans=spans)
+        if budget_bytes < LEAST_BYTES:
+            raise InputError(
+                f"{frames} frames of {width}x{height} need at least {LEAST_BYTES} bytes for the smallest "
+                f"nervid network, {max(int(budget_bytes), 0)} are left for it; ask for more"
+            )
+        return solve_nervid(
+            **size,
+            budget_bytes=budget_bytes,
+            complexity=config.complexity or USUAL_COMPLEXITY,
+            spans=spans,
+            has_background=has_background,
+        )
     size = {"frames": frames, "height": height, "width": width, "least_numbers": least_numbers}
     least = _smallest(config, like, **size)
     least_bytes = least_size(config, **size, like=like)
@@ -86,24 +99,6 @@ def plan_network(
     if like is not None:
         return solve_like(like, **size, parameters=parameters)
     return solve(config.model, **size, parameters=parameters)
-
-
-def _plan_nervid(
-    config: EncodeConfig, *, frames: int, height: int, width: int, budget_bytes: float, spans: Spans | None
-) -> ModelConfig:
-    if budget_bytes < LEAST_BYTES:
-        raise InputError(
-            f"{frames} frames of {width}x{height} need at least {LEAST_BYTES} bytes for the smallest nervid "
-            f"network, {max(int(budget_bytes), 0)} are left for it; ask for more"
-        )
-    return solve_nervid(
-        frames=frames,
-        height=height,
-        width=width,
-        budget_bytes=budget_bytes,
-        complexity=config.complexity or USUAL_COMPLEXITY,
-        spans=spans,
-    )
 
 
 def least_size(

@@ -210,7 +210,7 @@ def plan_segment(
         budget: What it may take.
         device: Where it is fitted.
         ranks: Processes that share every batch.
-        motion: Of the segment; the network has textures where that says so.
+        motion: Of the segment; the network has textures or a background where that says so.
 
     Raises:
         InputError: If even the smallest network cannot be coded so small.
@@ -226,6 +226,7 @@ def plan_segment(
         least_numbers=task.least_numbers,
         like=task.like,
         spans=None if chosen is None else chosen.spans,
+        has_background=motion is not None and chosen is None and motion.is_still,
     )
     if isinstance(model, NervidConfig) and task.latents:
         model = replace(model, latents=task.least_numbers)

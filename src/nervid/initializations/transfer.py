@@ -16,7 +16,7 @@ from nervid.models.registry import build, build_encoder
 KEPT_FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "hnerv": ("strides", "activation", "kernel_min", "kernel_max"),
     "nerv": ("strides", "activation", "levels", "base", "head_kernel", "output"),
-    "nervid": ("strides", "activation", "depths", "grid_stages"),
+    "nervid": ("strides", "activation", "depths"),
 }
 """Fields of a config that a network must share with an initialization to start from it."""
 

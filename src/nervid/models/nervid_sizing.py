@@ -39,6 +39,10 @@ GRID_STAGES: Final = (0, 1, 1, 2)
 GRID_CHANNELS: Final = (8, 8, 4, 4)
 GRID_SPANS: Final = (2, 8, 33, 33)
 """Stage, least channels and span of each feature grid: the larger a map, the fewer knots (docs/log.md)."""
+STILL_STAGE: Final = 2
+"""Stage from which on the feature grids of a clip with a background have a single knot."""
+SMALL_BACKGROUND, LARGE_BACKGROUND = 3, 8
+"""Channels of a background at half of the frame's sides, and at a quarter (docs/log.md)."""
 SMALL_TEXTURE, LARGE_TEXTURE = 3, 8
 """Channels of textures at half of the frame's sides, and at a quarter (docs/log.md)."""
 BYTES_PER_NUMBER: Final = 0.55
@@ -96,6 +100,7 @@ def solve_nervid(
     budget_bytes: float,
     complexity: float = USUAL_COMPLEXITY,
     spans: Spans | None = None,
+    has_background: bool = False,
 ) -> NervidConfig:
     """Describe the network for a size: the more bytes, the more channels, as far as its arithmetic may go.
 
@@ -109,6 +114,7 @@ def solve_nervid(
         budget_bytes: Bytes for weights and feature grids.
         complexity: Most thousands of multiply-accumulates for a pixel of the frame.
         spans: Those of its textures and motion, for 3 frames at least; None for a network without.
+        has_background: Whether its last stage reads a feature grid with a single knot, for what stays.
 
     Raises:
         InputError: If a size is out of range, or the smallest network takes more arithmetic.
@@ -116,16 +122,19 @@ def solve_nervid(
     stages = LARGE if height * width >= LARGE_PIXELS else SMALL
     most = MOST_SCALE * max(1.0, sqrt(complexity / USUAL_COMPLEXITY))
     scale = min(max(sqrt(budget_bytes / USUAL_BYTES), LEAST_SCALE), most)
-    size = {"frames": frames, "height": height, "width": width, "grids": 1}
-    numbers = _describe(stages, stages.channels, has_preview=False, **size).stored_embedding_count
-    while size["grids"] < MOST_GRIDS and budget_bytes >= BYTES_PER_NUMBER * size["grids"] * numbers:
-        size["grids"] *= 2
+    size = {"frames": frames, "height": height, "width": width}
+    plain = _describe(stages, stages.channels, has_preview=False, **size)
+    grids = 1
+    while grids < MOST_GRIDS and budget_bytes >= BYTES_PER_NUMBER * grids * plain.stored_embedding_count:
+        grids *= 2
     while True:
         channels = tuple(
             max(MULTIPLE, MULTIPLE * round(scale * count / MULTIPLE)) for count in stages.channels
         )
         has_preview = stages is SMALL and budget_bytes >= PREVIEW_BYTES
-        config = _describe(stages, channels, has_preview=has_preview, **size)
+        config = _describe(stages, channels, has_preview=has_preview, grids=grids, **size)
+        if has_background:
+            config = _with_background(config, SMALL_BACKGROUND if stages is SMALL else LARGE_BACKGROUND)
         if spans is not None:
             config = replace(
                 config,
@@ -150,7 +159,7 @@ def _describe(
     frames: int,
     height: int,
     width: int,
-    grids: int,
+    grids: int = 1,
     has_preview: bool,
 ) -> NervidConfig:
     """Describe a network whose feature grids have ``grids`` times the least channels."""
@@ -168,4 +177,16 @@ def _describe(
         grid_spans=GRID_SPANS,
         preview=has_preview,
         interleaved=True,
+    )
+
+
+def _with_background(config: NervidConfig, channels: int) -> NervidConfig:
+    """Add a feature grid with a single knot that the last stage reads; other fine ones get a single one."""
+    levels = zip(config.grid_stages, config.grid_spans, strict=True)
+    spans = [config.frames if stage >= STILL_STAGE else span for stage, span in levels]
+    return replace(
+        config,
+        grid_stages=(*config.grid_stages, len(config.strides) - 1),
+        grid_channels=(*config.grid_channels, channels),
+        grid_spans=(*spans, config.frames),
     )

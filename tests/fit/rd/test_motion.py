@@ -9,8 +9,9 @@ from torch import Tensor
 
 from nervid.fit.rd.flow import reduction_for
 from nervid.fit.rd.motion import (
-    LEAST_BYTES_EACH,
     LEAST_GAIN_DB,
+    LEAST_MOTION_BYTES,
+    LEAST_TEXTURE_BYTES,
     LOSS_DB_PER_SIZE,
     MOTION_BYTES,
     ClipMotion,
@@ -111,7 +112,7 @@ def by_hand() -> ClipMotion:
     """Motion of a real clip that loses 0.5 dB with every longer span, as if by hand."""
     finest = find_motion(moving(25, 64, 64, columns=1)).choices
     choices = tuple(replace(motion, error=10 ** (0.05 * step)) for step, motion in enumerate(finest))
-    return ClipMotion(choices=choices, gain_db=9.0)
+    return ClipMotion(choices=choices, gain_db=9.0, still_share=0.1)
 
 
 def motion_span(clip: ClipMotion, size: float) -> int | None:
@@ -127,7 +128,11 @@ def test_the_larger_a_file_the_more_often_motion_is_said(by_hand: ClipMotion) ->
 
 
 def test_small_files_and_clips_that_stand_still_have_no_textures(by_hand: ClipMotion) -> None:
-    least = LEAST_BYTES_EACH * by_hand.choices[-1].numbers
+    # 25 frames of 64x64: two anchors of 3 channels at half of the sides, 3 knots of 2 numbers to each
+    # anchor at a 16th.
+    assert by_hand.choices[-1].texture_numbers == 2 * 3 * 32 * 32
+    assert by_hand.choices[-1].numbers == 2 * 3 * 2 * 4 * 4
+    least = LEAST_MOTION_BYTES * 192 + LEAST_TEXTURE_BYTES * 6144
     assert motion_span(by_hand, least * 1.01) == 8
     assert motion_span(by_hand, least * 0.99) is None
     still = replace(by_hand, gain_db=LEAST_GAIN_DB - 0.01)

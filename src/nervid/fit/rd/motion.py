@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from nervid.fit.rd.flow import Flow, flow_to_anchors, luma_of, reduction_for
+from nervid.fit.rd.still import still_share
 from nervid.models.config.feature_grid import MotionGrid
 from nervid.models.config.nervid import MOTION_UNIT, NervidConfig
 from nervid.models.mixing import mix_knots, touched_knots
@@ -22,9 +23,11 @@ from nervid.models.warping import warp
 LEAST_GAIN_DB: Final = 3.5
 """How much nearer to the frames warped anchors have to be than plain ones for textures to be worth their
 bytes (docs/log.md)."""
-LEAST_BYTES_EACH: Final = 0.9
-"""Bytes of a file for each number of motion, said as seldom as may be, below which textures are not worth
-theirs, however much moves (docs/log.md)."""
+LEAST_MOTION_BYTES, LEAST_TEXTURE_BYTES = 0.65, 0.018
+"""Bytes that a file has to have for each number of motion, said as seldom as may be, and besides for each of
+the textures, before these are worth theirs, however much moves (docs/log.md)."""
+LEAST_STILL_SHARE: Final = 0.45
+"""Share of the picture that has to stay as it is for a background to be worth its bytes (docs/log.md)."""
 TEXTURE_SPANS: Final = (24, 48)
 """Frames from anchor to anchor that are tried: the longer one is taken unless it loses too much."""
 MOST_TEXTURE_LOSS_DB: Final = 3.0
@@ -52,6 +55,8 @@ class Motion:
     """Motion to the anchor before a frame, and to that after it."""
     values: tuple[Tensor, Tensor] = field(repr=False)
     """What they begin with, of their shapes."""
+    texture_numbers: int
+    """How many numbers the textures have that it warps."""
     error: float
     """Mean squared error of luma in [0, 1] between frames and their original anchors, warped and mixed."""
 
@@ -59,6 +64,11 @@ class Motion:
     def numbers(self) -> int:
         """How many numbers say it."""
         return sum(prod(grid.shape) for grid in self.grids)
+
+    @property
+    def least_bytes(self) -> float:
+        """Size of a file from which on textures and motion are worth their bytes."""
+        return LEAST_MOTION_BYTES * self.numbers + LEAST_TEXTURE_BYTES * self.texture_numbers
 
     def loss_db(self, other: "Motion") -> float:
         """Return how much further from the frames it is than another."""
@@ -73,13 +83,20 @@ class ClipMotion:
     """From the shortest span of motion to the longest."""
     gain_db: float
     """How much nearer to the frames original anchors are that are mixed after warping than before it."""
+    still_share: float
+    """Share of the picture that stays as it is, in [0, 1]."""
+
+    @property
+    def is_still(self) -> bool:
+        """Whether so much stays that a background is worth its bytes."""
+        return self.still_share >= LEAST_STILL_SHARE
 
     def for_size(self, size_bytes: float) -> Motion | None:
         """Return the one that suits a file of some size: the larger it is, the less motion counts in it.
 
         None where textures are not worth their bytes: too little moves, or the file is too small.
         """
-        if self.gain_db < LEAST_GAIN_DB or size_bytes < LEAST_BYTES_EACH * self.choices[-1].numbers:
+        if self.gain_db < LEAST_GAIN_DB or size_bytes < self.choices[-1].least_bytes:
             return None
         chosen = self.choices[0]
         for coarser in self.choices[1:]:
@@ -104,7 +121,11 @@ def find_motion(frames: UInt8[Tensor, "frames 3 height width"]) -> ClipMotion:
     best = [motion for motion in finest if motion.loss_db(finest[0]) <= MOST_TEXTURE_LOSS_DB][-1]
     coarser = [clip.motion(Spans(best.spans.texture, span)) for span in MOTION_SPANS[1:]]
     still = clip.error(best.grids, [torch.zeros_like(values) for values in best.values])
-    return ClipMotion(choices=(best, *coarser), gain_db=10 * log10(still / best.error))
+    return ClipMotion(
+        choices=(best, *coarser),
+        gain_db=10 * log10(still / best.error),
+        still_share=still_share(clip.luma),
+    )
 
 
 class _Clip:
@@ -116,9 +137,9 @@ class _Clip:
 
     def __init__(self, frames: UInt8[Tensor, "frames 3 height width"]) -> None:
         count, _, height, width = frames.shape
-        self._size = {"frames": count, "height": height, "width": width}
+        self._frames, self._height, self._width = count, height, width
         self._reduction = reduction_for(height, width)
-        self._luma = luma_of(frames, self._reduction)
+        self.luma = luma_of(frames, self._reduction)
         network = self._network(Spans(TEXTURE_SPANS[0], MOTION_SPANS[0]))
         self._sites = (network.base_height, network.base_width)
         # Side of a square of motion in pixels of the luma.
@@ -127,11 +148,11 @@ class _Clip:
 
     def motion(self, spans: Spans) -> Motion:
         """Take flow at the knots that spans make."""
-        backward, forward = self._network(spans).feature_grids[-2:]
+        texture, backward, forward = self._network(spans).feature_grids[-3:]
         assert isinstance(backward, MotionGrid)
         assert isinstance(forward, MotionGrid)
         if spans.texture not in self._flows:
-            flow = flow_to_anchors(self._luma, backward.anchors, self._site, self._sites)
+            flow = flow_to_anchors(self.luma, backward.anchors, self._site, self._sites)
             self._flows[spans.texture] = flow
         flow, unit = self._flows[spans.texture], MOTION_UNIT / self._reduction
         before, after = (
@@ -139,14 +160,20 @@ class _Clip:
             for grid in (backward, forward)
         )
         error = self.error((backward, forward), (before, after))
-        return Motion(spans=spans, grids=(backward, forward), values=(before, after), error=error)
+        return Motion(
+            spans=spans,
+            grids=(backward, forward),
+            values=(before, after),
+            texture_numbers=prod(texture.shape),
+            error=error,
+        )
 
     def error(self, grids: Sequence[MotionGrid], values: Sequence[Tensor]) -> float:
         """Return the mean squared error of anchors that are warped by the motion of frames and mixed."""
         anchors, errors = grids[0].anchors, []
         for interval in range(anchors.intervals):
             first, last = anchors.frame(interval), anchors.frame(interval + 1)
-            pair = torch.from_numpy(np.stack((self._luma[first], self._luma[last])))[:, None] / 255
+            pair = torch.from_numpy(np.stack((self.luma[first], self.luma[last])))[:, None] / 255
             rows, columns = pair.shape[2:]
             for index in range(first + 1, last, EVERY):
                 motion = [_read(grid, numbers, index) for grid, numbers in zip(grids, values, strict=True)]
@@ -154,11 +181,17 @@ class _Clip:
                 fine = F.interpolate(coarse, scale_factor=self._site, mode="bilinear", align_corners=False)
                 warped = warp(pair, fine[..., :rows, :columns])
                 mixed = torch.lerp(warped[0], warped[1], (index - first) / (last - first))
-                errors.append(float((mixed - torch.from_numpy(self._luma[index]) / 255).square().mean()))
+                errors.append(float((mixed - torch.from_numpy(self.luma[index]) / 255).square().mean()))
         return max(fmean(errors), LEAST_ERROR)
 
     def _network(self, spans: Spans) -> NervidConfig:
-        return solve_nervid(**self._size, budget_bytes=LEAST_BYTES, spans=spans)
+        return solve_nervid(
+            frames=self._frames,
+            height=self._height,
+            width=self._width,
+            budget_bytes=LEAST_BYTES,
+            spans=spans,
+        )
 
 
 def _read(
