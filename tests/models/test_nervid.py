@@ -197,3 +197,24 @@ def test_where_bits_abound_feature_grids_get_more_channels(budget: int, channels
     config = solve_nervid(frames=132, height=160, width=320, budget_bytes=budget)
     assert config.grid_channels == channels
     assert config.stored_embedding_count == 302_400 * channels[0] // 8
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "shapes"),
+    [
+        (180, 320, [(1, 4, 48, 80), (1, 3, 96, 160)]),
+        (360, 640, [(1, 4, 48, 80), (1, 8, 96, 160)]),
+    ],
+)
+def test_a_background_has_a_single_knot_and_so_has_the_grid_below(
+    height: int, width: int, shapes: list[tuple[int, ...]]
+) -> None:
+    size = {"frames": 100, "height": height, "width": width}
+    config = solve_nervid(**size, budget_bytes=60_000, has_background=True)  # type: ignore[arg-type]
+    plain = solve_nervid(**size, budget_bytes=60_000)  # type: ignore[arg-type]
+    assert [grid.shape for grid in config.feature_grids[-2:]] == shapes
+    assert [grid.places(37) for grid in config.feature_grids[-2:]] == [(((0, 1.0),),)] * 2
+    assert config.feature_grids[:3] == plain.feature_grids[:3]
+    # The last stage alone has more weights: a projection of 3x3.
+    more = 9 * shapes[1][1] * config.channels[-1] + config.channels[-1]
+    assert parameter_count(config) - parameter_count(plain) == more

@@ -138,3 +138,12 @@ def test_small_files_and_clips_that_stand_still_have_no_textures(by_hand: ClipMo
     still = replace(by_hand, gain_db=LEAST_GAIN_DB - 0.01)
     assert motion_span(still, 1e6) is None
     assert motion_span(replace(by_hand, gain_db=LEAST_GAIN_DB), 1e6) == 2
+
+
+def test_a_background_is_for_pictures_of_which_nearly_half_stays(by_hand: ClipMotion) -> None:
+    assert not by_hand.is_still
+    assert not replace(by_hand, still_share=0.44).is_still
+    assert replace(by_hand, still_share=0.46).is_still
+    room = moving(9, 64, 96, columns=3)
+    room[:, :, :, :48] = 90
+    assert find_motion(room).still_share == pytest.approx(0.5, abs=0.06)
