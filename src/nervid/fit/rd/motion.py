@@ -28,6 +28,8 @@ LEAST_MOTION_BYTES, LEAST_TEXTURE_BYTES = 0.65, 0.018
 the textures, before these are worth theirs, however much moves (docs/log.md)."""
 LEAST_STILL_SHARE: Final = 0.45
 """Share of the picture that has to stay as it is for a background to be worth its bytes (docs/log.md)."""
+LEAST_STILL_FRAMES: Final = 40
+"""Fewest frames that share a background: few lose by it (docs/log.md)."""
 TEXTURE_SPANS: Final = (24, 48)
 """Frames from anchor to anchor that are tried: the longer one is taken unless it loses too much."""
 MOST_TEXTURE_LOSS_DB: Final = 3.0
@@ -85,11 +87,13 @@ class ClipMotion:
     """How much nearer to the frames original anchors are that are mixed after warping than before it."""
     still_share: float
     """Share of the picture that stays as it is, in [0, 1]."""
+    frames: int
+    """Frames of the clip."""
 
     @property
     def is_still(self) -> bool:
-        """Whether so much stays that a background is worth its bytes."""
-        return self.still_share >= LEAST_STILL_SHARE
+        """Whether so much stays for so long that a background is worth its bytes."""
+        return self.still_share >= LEAST_STILL_SHARE and self.frames >= LEAST_STILL_FRAMES
 
     def for_size(self, size_bytes: float) -> Motion | None:
         """Return the one that suits a file of some size: the larger it is, the less motion counts in it.
@@ -125,6 +129,7 @@ def find_motion(frames: UInt8[Tensor, "frames 3 height width"]) -> ClipMotion:
         choices=(best, *coarser),
         gain_db=10 * log10(still / best.error),
         still_share=still_share(clip.luma),
+        frames=len(frames),
     )
 
 
