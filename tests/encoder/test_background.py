@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nervid
-from nervid.container import MODL, NervFile
+from nervid.container import MODL, WGHT, NervFile
 from nervid.models.config import NervidConfig, from_json
 from tests.encoder.fresh import psnr_when_played
 
@@ -32,9 +32,13 @@ def encode(frames: np.ndarray, **options: Any) -> nervid.Encoded:  # noqa: ANN40
     return nervid.encode(nervid.read(frames), **chosen)
 
 
-def network_of(encoded: nervid.Encoded) -> NervidConfig:
+def section_of(encoded: nervid.Encoded, tag: str) -> bytes:
     with NervFile.open(io.BytesIO(encoded.data)) as file:
-        config = from_json(json.loads(file.read(MODL, 0))["model"])
+        return file.read(tag, 0)
+
+
+def network_of(encoded: nervid.Encoded) -> NervidConfig:
+    config = from_json(json.loads(section_of(encoded, MODL))["model"])
     assert isinstance(config, NervidConfig)
     return config
 
@@ -81,6 +85,7 @@ def test_a_fit_starts_from_a_file_without_a_background(
 ) -> None:
     noise = np.random.default_rng(2).integers(0, 256, watched.shape, dtype=np.uint8)
     other = encode(noise, epochs=1).save(tmp_path / "other.nerv")
-    started = encode(watched, epochs=1, init=str(other))
+    started, fresh = (encode(watched, epochs=1, init=start) for start in (str(other), "random"))
     assert network_of(started) == network_of(encoded)
-    assert started.data != encode(watched, epochs=1).data
+    # Beside what the header says of the start, the weights are others.
+    assert section_of(started, WGHT) != section_of(fresh, WGHT)

@@ -23,7 +23,7 @@ from nervid.models.warping import warp
 LEAST_GAIN_DB: Final = 3.5
 """How much nearer to the frames warped anchors have to be than plain ones for textures to be worth their
 bytes (docs/log.md)."""
-LEAST_MOTION_BYTES, LEAST_TEXTURE_BYTES = 0.65, 0.018
+LEAST_MOTION_BYTES, LEAST_TEXTURE_BYTES = 0.8, 0.008
 """Bytes that a file has to have for each number of motion, said as seldom as may be, and besides for each of
 the textures, before these are worth theirs, however much moves (docs/log.md)."""
 LEAST_STILL_SHARE: Final = 0.45
