@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from nervid.fit.rd.grids import BETAS, FIRST_STEP, FittedGrids
+from nervid.fit.rd.grids import FIRST_STEP, FittedGrids
+from nervid.fit.rd.moments import BETAS
 from nervid.fit.rd.relaxation import Noise, Relaxation, laplace_bits
 from nervid.models.config.feature_grid import MixedGrid
 

@@ -47,7 +47,7 @@ def test_a_step_sees_and_moves_what_the_network_draws_from(indices: list[int]) -
     grids.collect(1.0)
     assert grids.touched.grad is not None
     touched = [(each.number, knot) for each in grids._touched for knot in each.knots]
-    sizes = [size for _, size in grids._places]
+    sizes = [place.size for place in grids._places]
     for (number, knot), found in zip(touched, torch.split(grids.touched.grad, sizes), strict=True):
         wanted = network.grids[str(number)].grad
         assert wanted is not None

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nervid.fit.rd.moments import KnotMoments, Place
 from nervid.fit.rd.relaxation import Noise, Relaxation, bits_and_slope, soft_round
 from nervid.models.config.feature_grid import FeatureGrid
 from nervid.models.mixing import mix_knots, touched_knots
@@ -20,9 +21,6 @@ COARSE_STEP: Final = 0.15
 """Quantization step from which on the learning rate grows with it."""
 FIRST_SCALE: Final = 0.5
 """Mean magnitude, in steps, that a fresh grid's channels are taken to have."""
-BETAS: Final = (0.9, 0.99)
-"""Decay rates of Adam's first and second moment, per step that touches a knot."""
-EPSILON: Final = 1e-12
 SCALE_DECAY: Final = 0.95
 """Decay of the running mean magnitudes that stand for the entropy coder's statistics, per step."""
 
@@ -39,10 +37,10 @@ class TouchedKnots:
 
 
 class FittedGrids:
-    """Values, quantization steps and Adam's moments of a network's feature grids, all in one row.
+    """Values and quantization steps of a network's feature grids, values in one row.
 
-    They are kept beside the network because a step changes few of them: moments of a knot that no frame of
-    the batch lies next to stay as they are. Gradients are brought back by hand; a step is
+    They are kept beside the network because a step changes few of them: a knot that no frame of the batch
+    lies next to stays as it is. Gradients are brought back by hand; a step is
     ``relax``, drawing and its backward pass, ``collect``, ``move``, and ``steps_moved`` once ``log_steps``
     has changed.
 
@@ -61,10 +59,9 @@ class FittedGrids:
         self._first_knots = [0, *accumulate(knots)][:-1]
         self._channels = [grid.shape[1] for grid in grids]
         self._row = torch.zeros(sum(counts), device=device)
-        self._mean, self._square = torch.zeros_like(self._row), torch.zeros_like(self._row)
+        self._moments = KnotMoments(sum(counts), sum(knots), device)
         self.log_steps = nn.Parameter(torch.full((sum(self._channels),), FIRST_STEP, device=device).log())
         self._scales = torch.full((sum(self._channels),), FIRST_SCALE, device=device)
-        self._updates = torch.zeros(sum(knots), dtype=torch.int64)
         self._bits = torch.zeros(sum(knots), device=device)
         self._frames_of = torch.cat([_frames_of(grid, frames).to(device) for grid in grids])
         self._step_maps: list[Tensor] = []
@@ -73,7 +70,7 @@ class FittedGrids:
         self.touched = torch.empty(0)
         """Values before quantization of the knots that the last :meth:`relax` read, and their gradient."""
         self._touched: list[TouchedKnots] = []
-        self._places: list[tuple[int, int]] = []
+        self._places: list[Place] = []
         self._steps = self._codes = self._relaxed = self._numbers = torch.empty(0)
         self._slope: Tensor | None = None
         self._bend: Tensor | None = None
@@ -133,7 +130,7 @@ class FittedGrids:
             is_counted: Whether bits are counted and :meth:`collect` is to find gradients of steps.
         """
         self._touch(indices)
-        parts = [self._row[first : first + size] for first, size in self._places]
+        parts = [self._row[first : first + size] for _, first, size in self._places]
         self.touched = torch.cat(parts).requires_grad_(True)
         self._steps = torch.cat([self._step_maps[each.number] for each in self._touched for _ in each.knots])
         self._codes = codes = self.touched / self._steps
@@ -190,39 +187,16 @@ class FittedGrids:
         """Take one step of Adam with the gradient of ``touched``."""
         gradient = self.touched.grad
         assert gradient is not None
-        sizes = [size for _, size in self._places]
-        means, squares = (
-            [moments[first : first + size] for first, size in self._places]
-            for moments in (self._mean, self._square)
-        )
-        mean = torch.cat(means).lerp_(gradient, 1 - BETAS[0])
-        square = torch.cat(squares).mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
         rates = torch.cat([self._rate_maps[each.number] for each in self._touched for _ in each.knots])
-        moved = (square.sqrt().add_(EPSILON)).reciprocal_().mul_(mean).mul_(rates)
-        knots = [self._first_knots[each.number] + knot for each in self._touched for knot in each.knots]
-        self._updates[knots] += 1
-        pieces = zip(
-            self._places,
-            self._updates[knots].tolist(),
-            *(torch.split(row, sizes) for row in (moved, mean, square)),
-            strict=True,
-        )
-        for (first, size), updates, change, new_mean, new_square in pieces:
-            # Moments that begin at zero are too small by these at first.
-            bias = (1 - BETAS[1] ** updates) ** 0.5 / (1 - BETAS[0] ** updates)
-            self._row[first : first + size].add_(change, alpha=-rate * bias)
-            self._mean[first : first + size] = new_mean
-            self._square[first : first + size] = new_square
+        self._moments.move(self._row, self._places, gradient, rates, rate)
 
     def state_tensors(self) -> dict[str, Tensor]:
         """Return all that a resumed fit needs, steps aside."""
         return {
             "values": self._row,
-            "mean": self._mean,
-            "square": self._square,
-            "updates": self._updates,
             "scales": self._scales,
             "bits": self._bits,
+            **self._moments.tensors(),
         }
 
     def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
@@ -235,8 +209,8 @@ class FittedGrids:
         for number, grid in enumerate(self._grids):
             knots, shares = touched_knots(grid, indices)
             self._touched.append(TouchedKnots(number, knots, shares.to(self._device)))
-            size = self._sizes[number]
-            self._places += [(self._firsts[number] + knot * size, size) for knot in knots]
+            first_knot, first, size = self._first_knots[number], self._firsts[number], self._sizes[number]
+            self._places += [Place(first_knot + knot, first + knot * size, size) for knot in knots]
 
     def _by_grid(self, row: Float[Tensor, " touched"]) -> list[Float[Tensor, "knots numbers"]]:
         counts = [len(each.knots) for each in self._touched]
