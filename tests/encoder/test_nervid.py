@@ -8,8 +8,10 @@ import pytest
 import nervid
 from nervid.container import EMBD, MODL, NervFile
 from nervid.decoder.network import read_embeddings
-from nervid.encoder.config import parse_time
+from nervid.encoder.config import EncodeConfig, parse_time
 from nervid.encoder.progress import EncodeProgress
+from nervid.encoder.segment import plan_segment
+from nervid.encoder.task import SegmentTask
 from nervid.errors import CorruptSectionError, InputError
 from tests.encoder.fresh import psnr_when_played
 
@@ -196,6 +198,15 @@ def test_a_preset_says_how_many_steps_a_fit_takes(waves: np.ndarray) -> None:
     nervid.encode(clip_of(waves), model="nervid", size="2500B", preset="ultrafast", on_progress=seen.append)
     # 20 epochs of 4 steps are fewer than 200; a quarter follows.
     assert {progress.fit.steps for progress in seen} == {250}
+
+
+@pytest.mark.parametrize(
+    ("width", "epochs", "wanted"), [(476, None, 200), (480, None, 120), (476, 7, 7), (480, 7, 7)]
+)
+def test_a_preset_takes_fewer_passes_over_large_frames(width: int, epochs: int | None, wanted: int) -> None:
+    config = EncodeConfig(epochs=epochs)
+    task = SegmentTask(number=0, frames=96, height=270, width=width, config=config, budget_bytes=30_000.0)
+    assert plan_segment(task, 30_000.0, device="cpu").effort.epochs == wanted
 
 
 def test_less_arithmetic_makes_a_smaller_network(waves: np.ndarray) -> None:

@@ -203,7 +203,7 @@ def test_where_bits_abound_feature_grids_get_more_channels(budget: int, channels
     ("height", "width", "shapes"),
     [
         (180, 320, [(1, 4, 48, 80), (1, 3, 96, 160)]),
-        (360, 640, [(1, 4, 48, 80), (1, 8, 96, 160)]),
+        (720, 1280, [(1, 4, 92, 160), (1, 8, 184, 320)]),
     ],
 )
 def test_a_background_has_a_single_knot_and_so_has_the_grid_below(
@@ -218,3 +218,19 @@ def test_a_background_has_a_single_knot_and_so_has_the_grid_below(
     # The last stage alone has more weights: a projection of 3x3.
     more = 9 * shapes[1][1] * config.channels[-1] + config.channels[-1]
     assert parameter_count(config) - parameter_count(plain) == more
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "last", "last_beside_a_background"),
+    [(252, 480, 2, 2), (270, 480, 4, 2), (536, 960, 4, 2), (540, 960, 4, 4)],
+)
+def test_large_frames_end_at_a_quarter_of_their_sides_later_with_a_background(
+    height: int, width: int, last: int, last_beside_a_background: int
+) -> None:
+    strides = {
+        has_background: solve_nervid(
+            frames=96, height=height, width=width, budget_bytes=60_000, has_background=has_background
+        ).strides
+        for has_background in (False, True)
+    }
+    assert strides == {False: (2, 2, 2, last), True: (2, 2, 2, last_beside_a_background)}

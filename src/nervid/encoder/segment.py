@@ -27,13 +27,14 @@ from nervid.encoder.start import choose_start
 from nervid.encoder.task import SegmentTask
 from nervid.fit.distributed import ALONE, Ranks, shared_recipe
 from nervid.fit.rd.motion import ClipMotion, find_motion
-from nervid.fit.recipe import PRESETS, RATE_DISTORTION, RATE_DISTORTION_PRESETS, RECIPES
+from nervid.fit.recipe import PRESETS, RATE_DISTORTION, RECIPES, rate_distortion_effort
 from nervid.fit.segment import FittedSegment, Hooks, SegmentPlan, fit_segment
 from nervid.fit.trainer import FitProgress
 from nervid.initializations import Initialization
 from nervid.metrics.distortion import psnr
 from nervid.models.config import NervidConfig
 from nervid.models.config.nervid import LEAST_ANCHORED
+from nervid.models.nervid_sizing import LARGE_PIXELS
 
 MODL_BYTES = 400
 """Bytes set aside for a segment's MODL before its network is chosen; real ones take 230 to 380."""
@@ -232,7 +233,8 @@ def plan_segment(
         model = replace(model, latents=task.least_numbers)
     target = int(budget) - len(canonical_json(model_to_json(model))) - task.latents_bytes
     if isinstance(model, NervidConfig):
-        recipe, effort = RATE_DISTORTION, RATE_DISTORTION_PRESETS[config.preset]
+        is_large = task.height * task.width >= LARGE_PIXELS
+        recipe, effort = RATE_DISTORTION, rate_distortion_effort(config.preset, is_large=is_large)
     else:
         recipe, effort = RECIPES[config.recipe], PRESETS[config.preset]
     if config.epochs is not None:

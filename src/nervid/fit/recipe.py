@@ -1,6 +1,6 @@
 """The papers' training recipes and the effort presets, as data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from nervid.errors import InputError
@@ -115,6 +115,19 @@ RATE_DISTORTION_PRESETS: Final[dict[PresetName, Effort]] = {
     "balanced": Effort(epochs=200, minimum_steps=2000),
     "best": Effort(epochs=1200, minimum_steps=10_000),
 }
-"""For our own network, whose fit takes a quarter more steps than these in one go: so that 132 frames of
-640x360 take about 1, 3 and 10 minutes of two cores, and an hour; reckoned from the time of a step. One with
-textures takes 1.2 to 1.5 times as long (docs/log.md)."""
+"""For our own network, whose fit takes a quarter more steps than these in one go. Large frames get
+``LARGE_SHARE`` of the epochs, so that 132 frames of 640x360 take about 1, 3 and 10 minutes of two cores, and
+an hour (docs/log.md)."""
+LARGE_SHARE: Final = 0.6
+"""Share of those epochs that large frames get, of which a step takes longer."""
+
+
+def rate_distortion_effort(preset: PresetName, *, is_large: bool) -> Effort:
+    """Return how long our own network is fitted.
+
+    Args:
+        preset: How much effort is asked for.
+        is_large: Whether frames have ``nervid.models.nervid_sizing.LARGE_PIXELS`` or more.
+    """
+    effort = RATE_DISTORTION_PRESETS[preset]
+    return replace(effort, epochs=max(1, round(LARGE_SHARE * effort.epochs))) if is_large else effort
